@@ -1,0 +1,77 @@
+"""Refusals in one line: what was given, what was found, what was expected."""
+
+import numbers
+
+import numpy as np
+
+
+def number(name, value, low=-np.inf, high=np.inf):
+    """Return value as a Python float, refused unless it is one finite number with low <= value <= high.
+
+    A Python float keeps float32 arrays in float32; a NumPy float64 scalar would lift them (NumPy 2).
+    """
+    try:
+        if isinstance(value, (str, bytes, complex)):
+            raise TypeError
+        out = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {value!r}, expected a number") from None
+    if not (np.isfinite(out) and low <= out <= high):
+        raise ValueError(f"{name}: got {out}, expected a number from {low} to {high}")
+    return out
+
+
+def choice(name, value, allowed):
+    """Return value, refused unless it is one of the names in allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(str, allowed))}")
+    return value
+
+
+def array(name, value, dtype, ndim=None):
+    """Return value as an array of dtype, refused unless it is numeric, finite and (if given) of ndim axes."""
+    try:
+        out = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: got rows of unequal length, expected one rectangular array") from None
+    if out.dtype.kind not in "biufc":
+        raise ValueError(f"{name}: got dtype {out.dtype}, expected numbers")
+    if ndim is not None and out.ndim != ndim:
+        raise ValueError(f"{name}: got shape {out.shape}, expected {ndim} axes")
+    if out.dtype.kind in "fc" and not np.isfinite(out).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
+        raise ValueError(f"{name}: got {out[where]} at {where}, expected finite numbers")
+    return out if out.dtype.kind == "c" else out.astype(dtype, copy=False)
+
+
+def sequence(x, dtype, axes):
+    """Return the input sequence x as dtype, refused unless it is [T, B, ...] with `axes` axes a sample and no empty one."""
+    x = array("x", x, dtype, 2 + axes)
+    if 0 in x.shape:
+        raise ValueError(f"x: got shape {x.shape}, expected at least one step, one sample and one input")
+    return x
+
+
+def same(name, got, expected):
+    """Refuse unless the shape got equals the shape expected."""
+    if tuple(got) != tuple(expected):
+        raise ValueError(f"{name}: got shape {tuple(got)}, expected {tuple(expected)}")
+
+
+def whole(name, value, low):
+    """Return value as an int, refused unless it is a whole number of at least low."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        raise ValueError(f"{name}: got {value!r}, expected a whole number of at least {low}")
+    return int(value)
+
+
+def labels(target, batch, classes):
+    """Return target as int [batch], refused unless every label is a whole number from 0 to classes - 1."""
+    target = np.asarray(target)
+    if target.dtype.kind not in "iu":
+        raise ValueError(f"target: got dtype {target.dtype}, expected whole-number labels")
+    same("target", target.shape, (batch,))
+    bad = np.flatnonzero((target < 0) | (target >= classes))
+    if bad.size:
+        raise ValueError(f"target: got label {target[bad[0]]} at {bad[0]}, expected 0 to {classes - 1}")
+    return target

@@ -1,0 +1,107 @@
+"""From results to what people read and programs parse: a table, one JSON object, a log, a figure."""
+
+import csv
+import json
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from stllr_ref import plots
+from stllr_ref.experiments.classify import mean_std, paired
+
+CHANGING = ("rule", "alpha_post", "psi", "signal", "last")  # settings that tell rows apart
+
+
+def row(results):
+    """Return one row of the results' JSON (DESIGN: rows) from the trials of one setting."""
+    first, s = results[0], results[0].settings
+    tests = [r.test for r in results]
+    mean, std = mean_std(tests)
+    rates = np.mean([r.history[-1].rates for r in results], axis=0) if first.history[-1].rates else []
+    norms = {name: mean_std([r.history[-1].grad_norms[name] for r in results])[0] for name in first.history[-1].grad_norms}
+    layers = sorted({name.split(".")[0] for name in norms}, key=int)
+    return {
+        **{name: getattr(s, name) for name in CHANGING},
+        "alpha_post": s.alpha_post if s.rule == "stllr" else None,
+        "metric": "accuracy",
+        "test": tests,
+        "validation": [r.validation for r in results],
+        "mean": mean,
+        "std": std,
+        "seconds": float(np.mean([r.seconds for r in results])),
+        "state_bytes": first.state_bytes,
+        "peak_bytes": first.peak_bytes,
+        "macs": None,
+        "macs_counted": None,
+        "rates": [float(v) for v in rates],
+        "grad_norms": [float(np.hypot.reduce([v for name, v in norms.items() if name.split(".")[0] == i])) for i in layers],
+    }
+
+
+def summary(rows, data, threads):
+    """Return the JSON object of a whole run: rows is a list of lists of results, one list a setting."""
+    settings = {k: v for k, v in vars(rows[0][0].settings).items() if k not in ("rule", "alpha_post", "task")}
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    task = rows[0][0].settings.task
+    return {"task": task, "data": data, "settings": settings, "versions": versions, "threads": threads, "rows": [row(r) for r in rows]}
+
+
+def label(result):
+    """Return the name of a row: the rule, and alpha_post where it matters."""
+    s = result.settings
+    return f"{s.rule} {s.alpha_post:+g}" if s.rule == "stllr" else s.rule
+
+
+def table(rows):
+    """Return the table for people: a line a setting, the paired difference to BPTT where both have the same seeds."""
+    exact = next((r for r in rows if r[0].settings.rule == "bptt"), None)
+    lines = [f"{'rule':<12}{'test %':>14}{'validation %':>14}{'minus bptt':>16}{'seconds':>9}{'state kB':>10}{'peak MB':>9}   firing rates %"]
+    for results in rows:
+        mean, std = mean_std([100 * r.test for r in results])
+        test = f"{mean:.1f}" + (f" ± {std:.1f}" if std is not None else "")
+        validation = mean_std([100 * r.validation for r in results])[0]
+        gap = ""
+        if exact and results is not exact:
+            diff, se = paired([100 * r.test for r in results], [100 * r.test for r in exact])
+            gap = f"{diff:+.1f}" + (f" (se {se:.1f})" if se is not None else "")
+        r = row(results)
+        rates = " ".join(f"{100 * v:.0f}" for v in r["rates"])
+        lines.append(
+            f"{label(results[0]):<12}{test:>14}{validation:>14.1f}{gap:>16}{r['seconds']:>9.1f}"
+            f"{r['state_bytes'] / 1e3:>10.0f}{r['peak_bytes'] / 1e6:>9.1f}   {rates}"
+        )
+    return "\n".join(lines)
+
+
+def write(folder, rows, data, threads):
+    """Write result.json, log.csv, last.npz (parameters) and curves.svg of the trials so far into a folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    flat = [result for results in rows for result in results]
+    _replace(folder / "result.json", lambda p: p.write_text(json.dumps(summary(rows, data, threads), indent=1) + "\n"))
+    _replace(folder / "log.csv", lambda p: _log(p, flat))
+    params = {f"{label(r)}/seed {r.seed}/{name}": value for r in flat for name, value in r.params.items()}
+    _replace(folder / "last.npz", lambda p: np.savez(p, **params))
+    curves = {(label(results[0]), results[0].settings.rule): [[e.validation for e in r.history] for r in results] for results in rows}
+    title = f"{flat[0].settings.task}: validation accuracy, {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
+    _replace(folder / "curves.svg", lambda p: plots.save(plots.learning_curves(curves, title), p))
+
+
+def _replace(path, write):
+    """Write a file beside its place and move it there, so that a killed run leaves the earlier one whole."""
+    part = path.with_name(f"part-{path.name}")
+    write(part)
+    os.replace(part, path)
+
+
+def _log(path, results):
+    """Write one line an epoch of every trial."""
+    with open(path, "w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["rule", "seed", "epoch", "loss", "training accuracy", "validation accuracy", "rates", "gradient norms"])
+        for r in results:
+            for e in r.history:
+                norms = " ".join(f"{name}={value:.3g}" for name, value in e.grad_norms.items())
+                out.writerow([label(r), r.seed, e.epoch, e.loss, e.score, e.validation, " ".join(f"{v:.3f}" for v in e.rates), norms])

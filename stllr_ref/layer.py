@@ -1,0 +1,162 @@
+r"""One layer of a network that learns while it runs: memory for the present step and the traces, nothing else.
+
+In the order of the README's box: `step(x)` computes potentials, spikes, Psi and traces (lines 1 to 5); `learn(delta)`
+adds delta times eligibility to the gradients (lines 6 and 7); `grads()` reads what was gathered.
+"""
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from stllr_ref import checks
+from stllr_ref.traces import trace_step
+
+
+class Now(NamedTuple):
+    """What a layer knows at the present step; potentials and spikes [B, ...] as the neuron, inputs as the synapse."""
+
+    inputs: dict  # synapse name -> what enters it: x, or y[t-1] for V
+    pre: dict  # synapse name -> pre factor of each term of the rule (traces of the input, or the input)
+    u: np.ndarray  # before the reset
+    y: np.ndarray
+    psi: np.ndarray  # the neuron's own: what an error is multiplied by on its way down
+    eligible: Optional[np.ndarray]  # Psi of the rule's eligibility
+    past: Optional[np.ndarray]  # decayed sum of earlier Psi, never this step's
+
+
+class Layer:
+    r"""Neurons with the synapses that drive them and the rule that teaches those synapses.
+
+    Parameters
+    ----------
+    W : Dense or Conv2d
+        The synapse from the layer below.
+    neuron : LIF, Leaky or alike
+        Neuron model.
+    rule : STLLR or alike
+        Learning rule, the same for all synapses of the layer.
+    V : Dense or Conv2d, optional
+        Recurrent synapse: reads y[t-1].
+    bias : Bias, optional
+        Its array is [N] after Dense, [C, 1, 1] after Conv2d.
+    skips : dict, optional
+        name -> (synapse, number of an earlier layer that it reads).
+    feedback : Dense or Conv2d, optional
+        Feedback alignment: the error goes down through its transpose instead of W's.
+
+    Notes
+    -----
+    State is None before the first step, so a layer needs no shapes: batch size and dtype may change at a reset.
+    """
+
+    def __init__(self, W, neuron, rule, *, V=None, bias=None, skips=None, feedback=None):
+        self.neuron, self.rule, self.feedback = neuron, rule, feedback
+        self.skips = {name: source for name, (_, source) in (skips or {}).items()}
+        self.synapses = {"W": W, **({"V": V} if V else {}), **{name: synapse for name, (synapse, _) in (skips or {}).items()}}
+        self.bias = bias
+        self._check()
+        self.reset()
+
+    def _check(self):
+        """Refuse names and shapes that do not fit together."""
+        W, taken = self.synapses["W"], {"W", "V", "b", "B"} & set(self.skips)
+        if taken:
+            raise ValueError(f"skips: got the name {min(taken)!r}, expected one other than W, V, b, B")
+        if self.bias is not None:
+            expected = (len(W.weight.value), *[1] * (W.axes - 1))
+            checks.same("bias", self.bias.weight.value.shape, expected)
+        if self.feedback is not None:
+            checks.same("feedback", self.feedback.weight.value.shape, W.weight.value.shape)
+
+    def weights(self):
+        """Return synapse name -> its weight, the bias as "b"."""
+        biased = {} if self.bias is None else {"b": self.bias}
+        return {name: synapse.weight for name, synapse in {**self.synapses, **biased}.items()}
+
+    def reset(self, traces=True):
+        """Forget everything about the last sequence; without traces the layer runs but cannot learn."""
+        self.kept = self.y = self.past = self.now = None
+        self.traces, self.ones, self.tracing = {}, 0.0, traces
+        self.clear()
+
+    def clear(self):
+        """Forget the gradients gathered so far."""
+        self.sums = {}
+
+    def state(self):
+        """Return the arrays that the next step will read, name -> [B, ...]: the whole memory of the layer."""
+        arrays = {"kept": self.kept, "past": self.past, "y": self.y if "V" in self.synapses else None}
+        traces = {f"trace {name} {lam}": value for (name, lam), value in self.traces.items()}
+        return {name: value for name, value in {**arrays, **traces}.items() if value is not None}
+
+    def step(self, x, skipped=None):
+        """Advance by one step: x [B, ...] and the skips' inputs (name -> array) to the output y [B, ...]."""
+        inputs = {"W": x}
+        current = self.synapses["W"].forward(x)
+        if self.kept is not None and self.kept.shape != current.shape:
+            raise ValueError(f"x: got a step for neurons {current.shape}, expected {self.kept.shape} (reset between sequences)")
+        for name, value in (skipped or {}).items():
+            inputs[name] = value
+            current = current + self.synapses[name].forward(value)
+        if "V" in self.synapses:
+            inputs["V"] = np.zeros_like(current) if self.y is None else self.y
+            current = current + self.synapses["V"].forward(inputs["V"])
+        if self.bias is not None:
+            current = current + self.bias.forward()
+        u = current if self.kept is None else self.kept + current
+        y, psi = self.neuron.fire(u)
+        self.kept, self.y = self.neuron.rest(u, y), y
+        self.now = self._remember(inputs, u, y, psi)
+        return y
+
+    def _remember(self, inputs, u, y, psi):
+        """Advance the traces and return the present step; past is read before it takes this step's psi in."""
+        if not self.tracing:
+            return Now(inputs, {}, u, y, psi, None, None)
+        rule, pre, past = self.rule, {}, None
+        eligible = psi if rule.psi is None else rule.psi(u - self.neuron.theta)
+        for name, value in inputs.items():
+            for lam in set(rule.decays) - {0.0}:
+                self.traces[name, lam] = trace_step(self.traces.get((name, lam)), value, lam)
+            pre[name] = [self.traces[name, lam] if lam else value for lam in rule.decays]
+        self.ones = rule.bias_decay * self.ones + 1.0
+        if rule.past_decay is not None:
+            past = np.zeros_like(eligible) if self.past is None else self.past
+            self.past = trace_step(past, eligible, rule.past_decay)
+        return Now(inputs, pre, u, y, psi, eligible, past)
+
+    def learn(self, delta):
+        """Add delta times eligibility to the gradients, summed over the batch; delta [B, ...] = dL/dy; eqs. (10)-(16)."""
+        now, rule = self.now, self.rule
+        # `outer` sums over the leading axes: stacked there, all terms of the rule are one matrix product
+        posts = np.stack([delta * post for post in rule.posts(now.eligible, now.past)])
+        for name, synapse in self.synapses.items():
+            self._add(name, synapse.outer(posts, np.stack(now.pre[name])))
+        if self.bias is not None:
+            psi = now.eligible if rule.bias_decay else now.psi  # the published bias takes the error at the potential, whatever the rule's Psi
+            self._add("b", self.bias.outer(delta * rule.bias_post(psi), self.ones))
+
+    def _add(self, name, dvalue):
+        """Add dvalue, a fresh array, to the gradient of a synapse's value."""
+        if name in self.sums:
+            self.sums[name] += dvalue
+        else:
+            self.sums[name] = dvalue
+
+    def send(self, g):
+        """Return the error g [B, ...] at the potentials carried down to the input of W."""
+        return (self.feedback or self.synapses["W"]).backward(g)
+
+    def grads(self):
+        """Return the gradient of each parameter gathered since the last reset or clear, zeros where nothing was."""
+        return pull(self.weights(), self.sums)
+
+
+def pull(weights, sums):
+    """Return name -> gradient of each parameter of weights (name -> weight), given those of their values (a missing one is 0)."""
+    out = {}
+    for name, weight in weights.items():
+        dvalue = sums.get(name)
+        for param, grad in weight.pull(np.zeros_like(weight.value) if dvalue is None else dvalue).items():
+            out[f"{name}.{param}" if param else name] = grad
+    return out

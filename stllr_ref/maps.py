@@ -1,0 +1,138 @@
+r"""Maps between layers that learn nothing: pooling, flattening, upsampling, dropout.
+
+A map has two functions: `forward(x) -> (out, memo)` and its transpose `backward(g, memo) -> dL/dx`.  What the way
+back must remember (which pixel won, which shape came in) travels in memo, so a map keeps no state between steps and
+the same map serves one step, a whole sequence kept by BPTT, and complex numbers.  Images are [..., C, H, W] with any
+leading axes.
+"""
+
+import numpy as np
+
+from stllr_ref import checks
+
+
+def _blocks(x, k):
+    """Return x [..., H, W] as blocks [..., H//k, W//k, k*k], row-major inside a block; odd last rows and columns drop."""
+    *lead, H, W = x.shape
+    h, w = H // k, W // k
+    if not (h and w):
+        raise ValueError(f"x: got an image of {H} x {W} to pool by {k}, expected at least {k} x {k}")
+    cut = x[..., : h * k, : w * k].reshape(*lead, h, k, w, k)
+    return np.moveaxis(cut, -3, -2).reshape(*lead, h, w, k * k)
+
+
+def _unblock(blocks, shape, k):
+    """Return blocks [..., h, w, k*k] laid back into zeros of `shape`, the transpose of `_blocks`."""
+    *lead, h, w, _ = blocks.shape
+    out = np.zeros(shape, blocks.dtype)
+    image = np.moveaxis(blocks.reshape(*lead, h, w, k, k), -2, -3).reshape(*lead, h * k, w * k)
+    out[..., : h * k, : w * k] = image
+    return out
+
+
+class MaxPool:
+    """Largest of each k x k block, [..., H, W] -> [..., H//k, W//k].
+
+    Spikes tie all the time: the *first* maximum in row-major order wins, and the gradient goes to it alone.  Complex
+    numbers are compared by their real part.
+    """
+
+    def __init__(self, k):
+        self.k = checks.whole("k", k, 1)
+
+    def forward(self, x):
+        """Return the pooled image and (winner of each block, shape of x)."""
+        blocks = _blocks(x, self.k)
+        winner = blocks.real.argmax(-1)[..., None]
+        return np.take_along_axis(blocks, winner, -1)[..., 0], (winner, x.shape)
+
+    def backward(self, g, memo):
+        """Return g [..., H//k, W//k] sent to the winners, [..., H, W]."""
+        winner, shape = memo
+        blocks = np.zeros((*g.shape, self.k * self.k), g.dtype)
+        np.put_along_axis(blocks, winner, g[..., None], -1)
+        return _unblock(blocks, shape, self.k)
+
+
+class AvgPool:
+    """Mean of each k x k block, [..., H, W] -> [..., H//k, W//k]."""
+
+    def __init__(self, k):
+        self.k = checks.whole("k", k, 1)
+
+    def forward(self, x):
+        """Return the pooled image and the shape of x."""
+        return _blocks(x, self.k).mean(-1), x.shape
+
+    def backward(self, g, memo):
+        """Return g [..., H//k, W//k] spread evenly over its blocks, [..., H, W]."""
+        n = self.k * self.k
+        return _unblock(np.repeat(g[..., None] / n, n, -1), (*g.shape[:-2], *memo[-2:]), self.k)
+
+
+class GlobalAvg:
+    """Mean over all pixels, [..., C, H, W] -> [..., C]."""
+
+    def forward(self, x):
+        """Return the means and the shape of x."""
+        return x.mean((-2, -1)), x.shape
+
+    def backward(self, g, memo):
+        """Return g [..., C] spread evenly over the pixels, [..., C, H, W]."""
+        H, W = memo[-2:]
+        return np.repeat(g / (H * W), H * W, -1).reshape(*g.shape, H, W)
+
+
+class Flatten:
+    """Image to vector, [..., C, H, W] -> [..., C H W], row-major."""
+
+    def forward(self, x):
+        """Return the vector and the shape of x."""
+        return x.reshape(*x.shape[:-3], -1), x.shape
+
+    def backward(self, g, memo):
+        """Return g [..., C H W] as an image [..., C, H, W]."""
+        return g.reshape(*g.shape[:-1], *memo[-3:])
+
+
+class Upsample:
+    """Nearest-neighbour enlargement by k, [..., H, W] -> [..., H k, W k]."""
+
+    def __init__(self, k):
+        self.k = checks.whole("k", k, 1)
+
+    def forward(self, x):
+        """Return the enlarged image; nothing to remember."""
+        return x.repeat(self.k, -2).repeat(self.k, -1), None
+
+    def backward(self, g, memo):
+        """Return the sum of g [..., H k, W k] over each pixel's copies, [..., H, W]."""
+        return _blocks(g, self.k).sum(-1)
+
+
+class Dropout:
+    """Switch units off with probability p: one binary mask a sequence, constant over time, no rescaling.
+
+    As published (DropoutLIF): without the usual 1/(1-p), so activity is higher at evaluation, where no Generator is
+    passed to `reset` and the mask is 1.  `reset(rng)` forgets the mask; the first step of a sequence draws the next.
+    """
+
+    def __init__(self, p):
+        self.p = checks.number("p", p, 0, 1)
+        self.reset(None)
+
+    def reset(self, rng):
+        """Start a sequence: draw the next mask from the Generator rng, or let everything pass if rng is None."""
+        self.rng, self.mask = rng, None
+
+    def forward(self, x):
+        """Return x [B, ...] with the dropped units at 0, and the mask."""
+        if self.rng is None:
+            return x, None
+        if self.mask is None:
+            self.mask = (self.rng.random(x.shape) >= self.p).astype(x.real.dtype)
+        return x * self.mask, self.mask
+
+    def backward(self, g, memo):
+        """Return g [B, ...] with the dropped units at 0."""
+        return g if memo is None else g * memo

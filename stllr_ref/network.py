@@ -1,0 +1,248 @@
+r"""Networks: a flat row of layers, maps (pooling and the like) and learning signals, and the loop over time.
+
+`step(x)` goes up the row, `learn(...)` sends the error down it, `run` does both for a batch of sequences.
+"""
+
+import numpy as np
+
+from stllr_ref import checks
+from stllr_ref.layer import Layer, pull
+
+
+class Network:
+    r"""A row of layers, maps and signals, bottom to top.
+
+    Parameters
+    ----------
+    row : list
+        Layers; maps with `forward` and `backward` (`stllr_ref.maps`); signals with `delta` (`stllr_ref.signals`), which
+        replace the error for the layer below them.  The last layer is the readout.
+    dtype : dtype, optional
+        float32 or float64, for every parameter and so for all that is computed; by default the parameters' own.
+
+    Raises
+    ------
+    ValueError
+        If the row is no network, or its parameters differ in dtype and none is given.
+
+    Notes
+    -----
+    Parameters are named by the *layer's* number, maps and signals not counted, so that networks that differ in their
+    signals share names: "0.W", "0.W.gain", "0.V", "0.b", "0.B" (of a learned local signal above layer 0).
+    """
+
+    def __init__(self, row, dtype=None):
+        self.row = list(row)
+        self.layers = [item for item in self.row if isinstance(item, Layer)]
+        self._check()
+        kinds = {value.dtype for value in self.get().values()}
+        if dtype is None and len(kinds) > 1:
+            raise ValueError(f"row: got parameters of {' and '.join(sorted(map(str, kinds)))}, expected one dtype (or dtype=...)")
+        self.dtype = np.dtype(dtype or kinds.pop())
+        self.put(self.get())
+        for feedback in (layer.feedback for layer in self.layers if layer.feedback):
+            feedback.weight.params = {name: value.astype(self.dtype) for name, value in feedback.weight.params.items()}
+            feedback.weight.refresh()
+        self.reset()
+
+    def _check(self):
+        """Refuse a row that is no network."""
+        for item in self.row:
+            if not (isinstance(item, Layer) or hasattr(item, "delta") or hasattr(item, "backward")):
+                raise ValueError(f"row: got {type(item).__name__}, expected a Layer, a map or a signal")
+        if not self.layers or hasattr(self.row[-1], "delta") or len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ValueError("row: got no layer, one layer twice, or a signal at the end; expected layers, each once, and no signal last")
+        for number, layer in enumerate(self.layers):
+            for name, source in layer.skips.items():
+                if not 0 <= source < number:
+                    raise ValueError(f"skips: got {name!r} from layer {source} to layer {number}, expected an earlier layer")
+
+    def weights(self):
+        """Return name -> weight of everything that learns."""
+        out = {f"{i}.{name}": weight for i, layer in enumerate(self.layers) for name, weight in layer.weights().items()}
+        for i, signal in self._local():
+            out[f"{i}.B"] = signal.weight
+        return out
+
+    def _local(self):
+        """Return (number of the layer below, signal) of each signal that learns."""
+        seen, out = -1, []
+        for item in self.row:
+            seen += isinstance(item, Layer)
+            if getattr(item, "learned", False):
+                out.append((seen, item))
+        return out
+
+    def get(self):
+        """Return a copy of every parameter, name -> array."""
+        params = ((name, param, value) for name, weight in self.weights().items() for param, value in weight.params.items())
+        return {f"{name}.{param}" if param else name: value.copy() for name, param, value in params}
+
+    def put(self, params):
+        """Set parameters, name -> array: the only door through which they change; refused unless name and shape fit."""
+        known = {f"{n}.{p}" if p else n: (weight, p) for n, weight in self.weights().items() for p in weight.params}
+        for name, value in params.items():
+            if name not in known:
+                raise ValueError(f"params: got {name!r}, expected names among {', '.join(known)}")
+            weight, param = known[name]
+            value = checks.array(name, value, self.dtype)
+            checks.same(name, value.shape, weight.params[param].shape)
+            weight.params[param] = value.copy()
+            weight.refresh()
+
+    def reset(self, rng=None, traces=True):
+        """Start a new sequence: no state, no gradients; rng draws dropout masks; without traces nothing can be learned."""
+        for layer in self.layers:
+            layer.reset(traces)
+        for item in self.row:
+            if hasattr(item, "mask"):
+                item.reset(rng)
+        self.clear()
+        self.trail = []
+
+    def clear(self):
+        """Forget the gradients gathered so far, keep the state: between two online updates."""
+        for item in (*self.layers, *(signal for _, signal in self._local())):
+            item.clear()
+
+    def step(self, x):
+        """Advance by one step, x [B, ...] to the output of the last layer; what the way down needs is kept in `trail`."""
+        x = np.asarray(x).astype(self.dtype, copy=False)
+        self.trail, ys = [], []
+        for item in self.row:
+            if isinstance(item, Layer):
+                x = item.step(x, {name: ys[source] for name, source in item.skips.items()})
+                ys.append(x)
+                self.trail.append(item.now)
+            elif hasattr(item, "delta"):
+                self.trail.append(x)
+            else:
+                x, memo = item.forward(x)
+                self.trail.append(memo)
+        return x
+
+    def learn(self, err, target, inside):
+        """Send the output error err [B, ...] down the row and let every layer learn from it.
+
+        err is that of each sample (undivided); target [B, ...] is what signals may look at; inside [B] says which
+        samples are in their learning window.
+        """
+        on = np.asarray(inside).astype(self.dtype)
+        mask = on.reshape(-1, *[1] * (err.ndim - 1))
+        delta, skipped, replaced = err * mask / self.dtype.type(len(err)), {}, False
+        number = len(self.layers)
+        for item, trail in zip(reversed(self.row), reversed(self.trail)):
+            if isinstance(item, Layer):
+                number -= 1
+                extra = skipped.pop(number, None)
+                delta = delta if replaced or extra is None else extra if delta is None else delta + extra
+                delta, replaced = self._teach(item, delta, number, skipped), False
+            elif hasattr(item, "delta"):
+                delta, replaced = self._signal(item, err, target, trail, on), True
+            elif delta is not None:
+                delta = item.backward(delta, trail)
+
+    def _teach(self, layer, delta, number, skipped):
+        """Let a layer learn from delta [B, ...]; return what it sends down, or None where nobody below would read it."""
+        if delta is None:
+            return None
+        layer.learn(delta)
+        g = delta * layer.now.psi
+        for name, source in layer.skips.items():
+            sent = layer.synapses[name].backward(g)
+            skipped[source] = sent if source not in skipped else skipped[source] + sent
+        return layer.send(g) if self._reads_error(number) else None
+
+    def _reads_error(self, number):
+        """Return whether the layer below layer `number` takes its error from above, not from a signal."""
+        if number == 0:
+            return False
+        low, high = (self.row.index(self.layers[i]) for i in (number - 1, number))
+        return not any(hasattr(item, "delta") for item in self.row[low:high])
+
+    def _signal(self, signal, err, target, out, on):
+        """Return the signal for what it sees, out [B, ...], masked by the window on [B]; a learned one learns too."""
+        delta = signal.delta(err, target, out)
+        if getattr(signal, "learned", False):
+            signal.learn(target, out, on)
+        return None if delta is None else delta * on.reshape(-1, *[1] * (delta.ndim - 1))
+
+    def grads(self):
+        """Return the gradient of each parameter gathered since the last reset or clear, names as `get`."""
+        out = {f"{i}.{name}": grad for i, layer in enumerate(self.layers) for name, grad in layer.grads().items()}
+        for i, signal in self._local():
+            out |= pull({f"{i}.B": signal.weight}, {} if signal.dB is None else {f"{i}.B": signal.dB})
+        return out
+
+
+def check_run(net, x, target, inside):
+    """Return x [T, B, ...] in the network's dtype, refused unless x, target [B, ...] and inside [T, B] fit together."""
+    x = checks.sequence(x, net.dtype, net.layers[0].synapses["W"].axes)
+    inside = np.asarray(inside)
+    if inside.dtype != bool:
+        raise ValueError(f"inside: got dtype {inside.dtype}, expected bool (see window)")
+    if inside.shape != x.shape[:2]:
+        raise ValueError(f"inside: got shape {inside.shape}, expected {x.shape[:2]}, steps and samples of x: time is axis 0")
+    if len(target) != x.shape[1]:
+        raise ValueError(f"target: got {len(target)} samples, expected {x.shape[1]}, as x {x.shape}: time is axis 0")
+    return x
+
+
+def run(net, x, target, loss, inside, *, rng=None, online=None):
+    r"""Run a batch of sequences and gather the gradient step by step: S-TLLR as it is meant, O(n) memory.
+
+    Parameters
+    ----------
+    net : Network
+        Is reset first; its rules decide what is gathered.
+    x : ndarray, shape [T, B, N] or [T, B, C, H, W]
+        Input spikes or event counts.
+    target : ndarray, shape [B, ...]
+        Labels, or whatever the loss compares with.
+    loss : callable
+        (output, target) -> (loss [B], err [B, ...]), `cross_entropy` or alike; applied at each step of the window.
+    inside : ndarray of bool, shape [T, B]
+        The learning window (`window`).
+    rng : numpy.random.Generator, optional
+        Draws dropout masks; None switches dropout off.
+    online : callable, optional
+        Called with the gradients of each step in the window, to change weights at once ("stllr_online" of the
+        authors' code); by default gradients accumulate and weights stay.
+
+    Returns
+    -------
+    logits : ndarray, shape [T, B, ...]
+        Output at every step.
+    grads : dict
+        Name -> gradient of the loss summed over the window, averaged over the batch (signals: summed); empty of meaning
+        in online mode, where the last step's are returned.
+
+    Raises
+    ------
+    ValueError
+        If shapes, dtypes, labels or numbers do not fit: one line with what was got and what was expected.
+
+    Notes
+    -----
+    S-TLLR eqs. (9), (12), (13), Algorithm 1.
+    """
+    x = check_run(net, x, target, inside)
+    net.reset(rng)
+    logits = []
+    for x_t, on in zip(x, inside):
+        logits.append(net.step(x_t))
+        if not on.any():
+            continue
+        if online:
+            net.clear()
+        net.learn(loss(logits[-1], target)[1], target, on)
+        if online:
+            online(net.grads())
+    return np.array(logits), net.grads()
+
+
+def forward(net, x, *, rng=None):
+    """Run a batch of sequences x [T, B, ...] without learning; return the output of every step, [T, B, ...]."""
+    x = checks.sequence(x, net.dtype, net.layers[0].synapses["W"].axes)
+    net.reset(rng, traces=False)
+    return np.array([net.step(x_t) for x_t in x])

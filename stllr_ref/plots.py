@@ -1,0 +1,67 @@
+"""Plots shared by the command line and the chapters; needs matplotlib, which the rest of the library does not load."""
+
+import matplotlib
+
+matplotlib.rcParams["svg.hashsalt"] = "stllr_ref"  # with no date in the metadata, the same data give the same bytes
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+# One meaning, one colour, everywhere (Okabe and Ito's palette, safe for colour-blind readers).
+COLOURS = {
+    "stllr": "#0072B2",
+    "bptt": "#000000",
+    "ottt": "#E69F00",
+    "sltt": "#F0E442",
+    "negative": "#56B4E9",
+    "dfa": "#CC79A7",
+    "stdp": "#009E73",
+    "wrong": "#D55E00",
+    "control": "#999999",
+}
+LINES = {"stllr": "-", "bptt": "--", "tbptt": "-.", "ottt": (0, (1, 1)), "sltt": (0, (3, 1, 1, 1)), "frozen": ":", "counts": (0, (5, 5))}
+
+
+def learning_curves(curves, title=""):
+    """Draw validation accuracy against the epoch.
+
+    Parameters
+    ----------
+    curves : dict
+        (label, rule) -> list of sequences, one a seed: the validation accuracy (0 to 1) after each epoch.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A thin line a seed, a thick median; labelled at the line's end.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+    ends = []
+    for (label, rule), seeds in curves.items():
+        colour = COLOURS.get(rule, COLOURS["control"])
+        epochs, middle = np.arange(1, len(seeds[0]) + 1), 100 * np.median(seeds, axis=0)
+        for seed in seeds if len(seeds) > 1 else ():
+            axes.plot(epochs, 100 * np.asarray(seed), color=colour, linewidth=0.5)
+        axes.plot(epochs, middle, color=colour, linestyle=LINES.get(rule, "-"), linewidth=1.8)
+        ends.append((middle[-1], label, colour))
+    low, high = axes.get_ylim()
+    _label_ends(axes, epochs[-1], ends, (high - low) / 18)
+    axes.set(xlabel="epoch", ylabel="validation accuracy (%)", title=title)
+    axes.margins(x=0.02)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _label_ends(axes, x, ends, gap):
+    """Write (y, label, colour) at the right end of the lines, pushed apart to at least `gap` in data units."""
+    floor = -np.inf
+    for y, label, colour in sorted(ends):
+        floor = max(y, floor + gap)
+        axes.annotate(label, (x, floor), xytext=(6, 0), textcoords="offset points", color=colour, va="center", annotation_clip=False)
+
+
+def save(figure, path):
+    """Write a figure as SVG, byte for byte the same for the same data, and close it."""
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

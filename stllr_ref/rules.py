@@ -1,0 +1,105 @@
+r"""The three-factor rule: decays of the traces, and post factors that multiply them.
+
+The update of a synapse is dW += sum over terms of outer(delta post, pre): delta is the learning signal at the spikes,
+pre an exponential trace of what enters the synapse, post a function of what the neuron knows now.  So a rule with
+per-neuron traces *is* a list of decays (one a term, of the pre factor) and of post factors:
+
+| rule   | pre factors           | post factors                             |
+| ------ | --------------------- | ---------------------------------------- |
+| S-TLLR | tr(x; lam_pre), x     | alpha_pre psi, alpha_post past           |
+| OTTT   | tr(x; gamma)          | psi                                      |
+| SLTT   | x                     | psi                                      |
+| STDP   | as S-TLLR             | as S-TLLR with psi = the spike, delta = 1 |
+
+`past` is lam_post past[t-1] + psi[t-1]: everything that the neuron did before this step, never this step.
+
+A rule of your own needs the six names that a layer asks for: `decays` and `posts(psi, past)`; `past_decay` (None where no
+past is read); `psi` (None: the neuron's own); `bias_decay` and `bias_post(psi)`.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from stllr_ref import checks
+from stllr_ref.surrogates import PSI
+
+
+@dataclass(frozen=True, kw_only=True)
+class STLLR:
+    r"""S-TLLR: an instantaneous, STDP-shaped eligibility with a causal and a non-causal term.
+
+    Parameters
+    ----------
+    lam_pre, lam_post : float
+        Decays per step of the pre- and of the post-synaptic trace, 0 to 1.
+    alpha_pre, alpha_post : float
+        Weights of the causal (post now, pre before) and of the non-causal term (pre now, post before).
+    post_trace : {"code", "paper"}
+        past weighs the previous step by 1 (the authors' code: the published numbers) or by lam_post (eq. (10) as
+        printed): "code" at alpha_post is "paper" at alpha_post / lam_post.
+    psi : callable, str or None
+        Psi of the eligibility; None is the neuron's own.  `spike` makes it STDP.
+    bias_decay : float
+        0: the published bias, delta psi without alpha or trace.  lam_pre: the causal term for an input that is always 1.
+
+    Notes
+    -----
+    e[t] = alpha_pre psi[t] tr_x[t] + alpha_post past[t] x[t], S-TLLR eqs. (10), (11) (whose print has y for x in the
+    second term); recurrent synapses read y[t-1] for x, eqs. (15), (16).
+
+    Examples
+    --------
+    >>> rule = STLLR(lam_pre=0.75, lam_post=0.2, alpha_pre=1, alpha_post=-1)
+    >>> rule.decays
+    (0.75, 0.0)
+    >>> rule.posts(psi=0.05, past=0.22)
+    (0.05, -0.22)
+    """
+
+    lam_pre: float
+    lam_post: float
+    alpha_pre: float
+    alpha_post: float
+    post_trace: str = "code"
+    psi: Optional[Callable] = None
+    bias_decay: float = 0.0
+
+    def __post_init__(self):
+        for name in ("lam_pre", "lam_post", "bias_decay"):
+            object.__setattr__(self, name, checks.number(name, getattr(self, name), 0, 1))
+        for name in ("alpha_pre", "alpha_post"):
+            object.__setattr__(self, name, checks.number(name, getattr(self, name)))
+        checks.choice("post_trace", self.post_trace, ("code", "paper"))
+        if isinstance(self.psi, str):
+            object.__setattr__(self, "psi", PSI[checks.choice("psi", self.psi, tuple(PSI))])
+
+    @property
+    def decays(self):
+        """Decay of the pre trace of each term; 0 is the input itself and keeps no trace."""
+        return (self.lam_pre, 0.0) if self.alpha_post else (self.lam_pre,)
+
+    @property
+    def past_decay(self):
+        """Decay of the post trace, or None where the rule never reads it."""
+        return self.lam_post if self.alpha_post else None
+
+    def posts(self, psi, past):
+        """Return the post factor of each term, shape of psi and past [B, ...]; past may be None where it is not read."""
+        if not self.alpha_post:
+            return (self.alpha_pre * psi,)
+        scale = self.alpha_post * (self.lam_post if self.post_trace == "paper" else 1.0)
+        return self.alpha_pre * psi, scale * past
+
+    def bias_post(self, psi):
+        """Return the post factor of the bias, shape of psi."""
+        return self.alpha_pre * psi if self.bias_decay else psi
+
+
+def OTTT(gamma, bias_decay=0.0):
+    """Return OTTT's rule for a layer of leak gamma (Xiao et al. 2022): S-TLLR without its non-causal half."""
+    return STLLR(lam_pre=gamma, lam_post=0, alpha_pre=1, alpha_post=0, bias_decay=bias_decay)
+
+
+def SLTT():
+    """Return SLTT's rule (Meng et al. 2023), nothing from the past: S-TLLR with no traces; also a plain delta rule."""
+    return STLLR(lam_pre=0, lam_post=0, alpha_pre=1, alpha_post=0)

@@ -1,0 +1,196 @@
+r"""Training: an epoch loop around any algorithm, predictions, and checkpoints.
+
+The algorithm is an argument: `network.run` (S-TLLR and its kin), `bptt.run`, or a function of the same signature.
+"""
+
+import os
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+
+from stllr_ref import checks, network
+from stllr_ref.gradcheck import activity
+from stllr_ref.losses import cross_entropy, softmax, window
+from stllr_ref.optim import Adam, cosine_schedule
+
+
+class Diverged(ArithmeticError):
+    """A number stopped being finite during training; the message names epoch and layer."""
+
+
+class Epoch(NamedTuple):
+    """What one epoch of training showed."""
+
+    epoch: int  # from 1
+    loss: float  # mean over the training samples, summed over the window
+    score: float  # of the training samples, while weights still changed
+    validation: float  # score of the validation samples after the epoch, NaN without them
+    rates: list  # firing rate of each spiking layer, 0 to 1
+    grad_norms: dict  # parameter -> Euclidean norm, mean over the batches
+
+
+def window_softmax(logits, inside):
+    """Return the score of each class [B, O]: softmax of logits [T, B, O], summed over the window inside [T, B]."""
+    return (softmax(logits) * inside[..., None]).sum(0)
+
+
+def sum_logits(logits, inside):
+    """Return the published score of each class [B, O]: logits [T, B, O] summed over all steps, window or not."""
+    return logits.sum(0)
+
+
+def accuracy(logits, target, inside, score=window_softmax):
+    """Return the share of samples whose best score [B, O] is the target's [B], from 0 to 1."""
+    return float((score(logits, inside).argmax(1) == target).mean())
+
+
+def _inputs(x, lengths, dtype):
+    """Return x [T, B, ...] as dtype and lengths [B] (all T if None), refused unless they fit together and none is empty."""
+    x = checks.array("x", x, dtype)
+    if x.ndim < 3 or not x.size:
+        raise ValueError(f"x: got shape {x.shape}, expected [T, B, N] or [T, B, C, H, W], none of them 0")
+    lengths = np.full(x.shape[1], len(x)) if lengths is None else np.asarray(lengths)
+    checks.same("lengths", lengths.shape, (x.shape[1],))
+    return x, lengths
+
+
+def _split(data, dtype):
+    """Return x, y, lengths of data = (x, y) or (x, y, lengths)."""
+    x, lengths = _inputs(data[0], data[2] if len(data) > 2 else None, dtype)
+    y = np.asarray(data[1])
+    if len(y) != x.shape[1]:
+        raise ValueError(f"y: got {len(y)} samples, expected {x.shape[1]}, as x {x.shape}: time is axis 0")
+    return x, y, lengths
+
+
+def batches(samples, batch, rng=None):
+    """Yield index arrays of at most `batch` of the samples, in an order drawn from rng (as they are if None)."""
+    checks.whole("batch", batch, 1)
+    order = np.arange(samples) if rng is None else rng.permutation(samples)
+    for low in range(0, samples, batch):
+        yield order[low : low + batch]
+
+
+def predict(net, x, *, last, lengths=None, score=window_softmax, batch=200):
+    """Return the class of each sample of x [T, B, ...], int [B]; `last` steps of each sample count."""
+    x, lengths = _inputs(x, lengths, net.dtype)
+    parts = []
+    for at in batches(x.shape[1], batch):
+        logits = network.forward(net, x[:, at])
+        parts.append(score(logits, window(len(x), lengths[at], last=last)).argmax(1))
+    return np.concatenate(parts)
+
+
+def evaluate(net, data, *, last, metric=accuracy, batch=200):
+    """Return the metric of data = (x, y[, lengths]), averaged over its samples in batches, without learning."""
+    x, y, lengths = _split(data, net.dtype)
+    total = 0.0
+    for at in batches(len(y), batch):
+        logits = network.forward(net, x[:, at])
+        total += len(at) * metric(logits, y[at], window(len(x), lengths[at], last=last))
+    return total / len(y)
+
+
+def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross_entropy, run=network.run, metric=accuracy, callback=None):
+    r"""Train a network and return what each epoch showed.
+
+    Parameters
+    ----------
+    net : Network
+        Changed in place.
+    train, validation : tuple
+        (x [T, B, ...], y [B, ...]) or (x, y, lengths [B]); validation may be None.
+    last : int
+        Learn, and score, in the last `last` real steps of each sample.
+    epochs, batch : int
+        Passes over the training samples; samples a step of the optimiser (Adam).
+    lr : float
+        Learning rate of the first epoch; a cosine schedule leads it towards 0.
+    rng : numpy.random.Generator
+        Draws the order of the samples and dropout masks.
+    loss, run : callable
+        Loss, and algorithm with the signature of `network.run`.
+    metric : callable
+        (logits, target, inside) -> number, recorded as score.
+    callback : callable, optional
+        Called with each `Epoch`; if it returns True, training stops there.
+
+    Returns
+    -------
+    list of Epoch
+
+    Raises
+    ------
+    ValueError
+        If shapes, dtypes or numbers do not fit.
+    Diverged
+        If logits, gradients or parameters stop being finite: names epoch and layer.
+    """
+    x, y, lengths = _split(train, net.dtype)
+    checks.whole("epochs", epochs, 1)
+    checks.whole("batch", batch, 1)
+    optimiser, history = Adam(net, lr), []
+    for epoch in range(1, epochs + 1):
+        optimiser.lr = lr * cosine_schedule(epoch - 1, epochs)
+        total, score, norms = 0.0, 0.0, {}
+        for at in batches(len(y), batch, rng):
+            inside = window(len(x), lengths[at], last=last)
+            logits = _update(net, optimiser, run, x[:, at], y[at], loss, inside, rng, epoch, norms)
+            total += sum(float((loss(z, y[at])[0] * on).sum()) for z, on in zip(logits, inside) if on.any())
+            score += len(at) * metric(logits, y[at], inside)
+        shown = slice(0, min(batch, len(y)))
+        history.append(Epoch(
+            epoch, total / len(y), score / len(y),
+            float("nan") if validation is None else evaluate(net, validation, last=last, metric=metric),
+            activity(net, x[:, shown])[0],
+            {name: float(np.mean(values)) for name, values in norms.items()},
+        ))  # fmt: skip
+        if callback and callback(history[-1]):
+            break
+    return history
+
+
+def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms):
+    """Take one step of the optimiser and return the logits; the norm of each gradient is added to its list in norms."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, with epoch and layer
+        logits, grads = run(net, x, y, loss, inside, rng=rng)
+        for name, grad in {**grads, "output": logits}.items():
+            if not np.isfinite(grad).all():
+                what = "the output" if name == "output" else f"layer {name.split('.')[0]}, gradient of {name}"
+                raise Diverged(f"epoch {epoch}, {what}: got NaN or inf, expected finite numbers (a smaller lr may help)")
+        try:
+            optimiser.step(grads)
+        except ValueError as bad:
+            raise Diverged(f"epoch {epoch}, layer {bad} (a smaller lr may help)") from None
+    for name, grad in grads.items():
+        norms.setdefault(name, []).append(np.linalg.norm(grad))
+    return logits
+
+
+def save(path, net):
+    """Write the parameters of a network to an npz file; state and traces are no part of it."""
+    part = f"{os.fspath(path)}.part"
+    with open(part, "wb") as file:
+        np.savez(file, **net.get())
+    os.replace(part, path)  # a run killed while writing leaves the earlier file whole
+
+
+def load(path, net):
+    """Set the parameters of a network from a file that `save` wrote; refused, and nothing set, unless every name and shape fits."""
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            params = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise ValueError(f"{path}: got no file, expected one that save wrote") from None
+    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
+        raise ValueError(f"{path}: got something else than an npz of parameters, expected a file that save wrote") from None
+    known = net.get()
+    if set(params) != set(known):
+        raise ValueError(f"{path}: got parameters {', '.join(sorted(params))}, expected {', '.join(sorted(known))}")
+    for name, value in params.items():
+        if value.dtype.kind != "f":
+            raise ValueError(f"{path}: {name}: got dtype {value.dtype}, expected floats")
+        checks.same(f"{path}: {name}", value.shape, known[name].shape)
+        checks.array(f"{path}: {name}", value, net.dtype)
+    net.put(params)

@@ -1,0 +1,137 @@
+"""The command line: the table, the files, the JSON, and one line for every mistake."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from stllr_ref import __main__ as cli
+
+FAST = ["run", "digits", "--epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    """Run two epochs of three rules with --json once; return the object, what standard error got, and the folder."""
+    folder = tmp_path_factory.mktemp("run")
+    command = [sys.executable, "-m", "stllr_ref", "run", "digits", "--rules", "stllr,bptt,counts", "--alpha-post=-1,0",
+               "--seeds", "2", "--epochs", "2", "--out", str(folder), "--json"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
+    return json.loads(done.stdout), done.stderr, folder
+
+
+def test_json_is_one_object_alone_on_standard_output_with_a_row_a_setting(outcome):
+    result = outcome[0]
+    assert [(r["rule"], r["alpha_post"]) for r in result["rows"]] == [("stllr", -1), ("stllr", 0), ("bptt", None), ("counts", None)]
+    assert result["task"] == "digits" and result["data"] == "embedded" and result["threads"] == 1
+
+
+def test_json_rows_hold_one_score_a_seed_their_mean_and_deviation(outcome):
+    for row in outcome[0]["rows"]:
+        assert len(row["test"]) == len(row["validation"]) == 2
+        assert row["mean"] == pytest.approx(np.mean(row["test"]), abs=1e-12)
+        assert row["std"] == pytest.approx(np.std(row["test"], ddof=1), abs=1e-12)
+        assert all(0 <= score <= 1 for score in row["test"])
+        assert row["metric"] == "accuracy" and row["state_bytes"] > 0 and row["peak_bytes"] > row["state_bytes"] / 2
+
+
+def test_json_never_holds_nan(outcome):
+    assert "NaN" not in json.dumps(outcome[0])
+
+
+def test_training_memory_of_bptt_is_several_times_that_of_s_tllr(outcome):
+    rows = {row["rule"]: row for row in outcome[0]["rows"]}
+    assert rows["bptt"]["state_bytes"] > 5 * rows["stllr"]["state_bytes"]
+    assert rows["bptt"]["peak_bytes"] > 2 * rows["stllr"]["peak_bytes"]
+
+
+def test_firing_rates_and_gradient_norms_of_every_layer_are_recorded(outcome):
+    row = outcome[0]["rows"][0]
+    assert len(row["rates"]) == 2 and all(0 < rate < 1 for rate in row["rates"])
+    assert len(row["grad_norms"]) == 3 and all(norm > 0 for norm in row["grad_norms"])
+
+
+def test_the_folder_holds_result_log_parameters_and_figure(outcome):
+    result, _, folder = outcome
+    assert json.loads((folder / "result.json").read_text()) == result
+    assert len((folder / "log.csv").read_text().splitlines()) == 1 + 4 * 2 * 2
+    assert (folder / "curves.svg").read_text().startswith("<?xml")
+    with np.load(folder / "last.npz") as params:
+        assert params["bptt/seed 1/0.W"].shape == (128, 512)
+    assert sorted(p.name for p in folder.iterdir()) == ["curves.svg", "last.npz", "log.csv", "result.json"]
+
+
+def test_no_progress_bar_where_standard_error_is_no_terminal(outcome):
+    assert "it/s" not in outcome[1] and "\r" not in outcome[1]
+
+
+def test_a_trial_alone_is_that_trial_in_a_series(outcome, tmp_path, capsys):
+    assert cli.main([*FAST[:2], "--epochs", "2", "--rules", "bptt", "--seeds", "1", "--json", "--out", str(tmp_path)]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert alone["rows"][0]["test"][0] == outcome[0]["rows"][2]["test"][0]
+
+
+def test_the_table_names_every_row_and_the_folder(tmp_path, capsys):
+    assert cli.main([*FAST, "--rules", "bptt,frozen", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "bptt" in out and "frozen" in out and str(tmp_path) in out and "minus bptt" in out
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["run", "digitz"], ["digitz", "digits"]),
+        (["runn"], ["runn"]),
+        ([*FAST, "--rules", "stllr,bppt"], ["rules", "bppt", "bptt"]),
+        ([*FAST, "--psi", "triangel"], ["psi", "triangel", "triangle"]),
+        ([*FAST, "--psi", "spike"], ["psi", "spike"]),
+        ([*FAST, "--signal", "dfaa"], ["signal", "dfaa", "sdfa"]),
+        ([*FAST, "--last", "22"], ["last", "22", "21"]),
+        ([*FAST, "--last", "0"], ["--last", "0"]),
+        ([*FAST, "--seeds", "-1"], ["--seeds", "-1"]),
+        ([*FAST, "--epochs", "many"], ["--epochs", "many"]),
+        ([*FAST, "--alpha-post", "a"], ["--alpha-post", "a"]),
+        ([*FAST, "--alpha-post=nan"], ["alpha_post", "nan"]),
+        ([*FAST, "--out", __file__], ["--out", "test_cli.py", "folder"]),
+        ([*FAST, "--nonsense"], ["--nonsense"]),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value[0], str) else None,
+)
+def test_bad_input_gets_one_line_and_exit_code_2(arguments, words, capsys):
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert all(word in err for word in words), err
+
+
+def test_a_diverged_run_exits_1_with_one_line_that_names_the_epoch(monkeypatch, tmp_path, capsys):
+    from dataclasses import replace
+
+    monkeypatch.setattr(cli.TASKS["digits"], "SETTINGS", replace(cli.TASKS["digits"].SETTINGS, lr=1e38))
+    assert cli.main([*FAST, "--rules", "bptt", "--out", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and "epoch 1" in err
+
+
+def test_an_interrupt_leaves_the_finished_trials(monkeypatch, tmp_path, capsys):
+    real, calls = cli.classify.run, []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(cli.classify, "run", interrupted)
+    assert cli.main([*FAST, "--rules", "frozen,counts", "--out", str(tmp_path)]) == 130
+    assert [row["rule"] for row in json.loads((tmp_path / "result.json").read_text())["rows"]] == ["frozen"]
+
+
+def test_one_blas_thread_is_the_default():
+    code = "import stllr_ref.__main__, os; print(os.environ['OMP_NUM_THREADS'])"
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout == "1\n"
