@@ -24,6 +24,6 @@ figures: $(VENV)/installed
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	@echo "installing requirements.txt into $(VENV)"
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install -qq --disable-pip-version-check -r requirements.txt
-	touch $@
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install -qq --disable-pip-version-check -r requirements.txt
+	@touch $@

@@ -46,7 +46,7 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, summed=False,
     S-TLLR eq. (7); the reset's terms are those of the neuron's `slope`.  Works on any network that `network.run`
     takes, and on its smooth twin (`gradcheck`), where the surrogate gradient is a true one.
     """
-    x = check_run(net, x, target, inside)
+    x, inside = check_run(net, x, target, inside)
     net.reset(rng, traces=False)
     logits, trails = [], []
     for x_t in x:
@@ -87,8 +87,8 @@ class _Backward:
                 d = d + skipped.pop(number, 0)
                 g = self._potential(number, item, kept, d, onwards)
                 for name, source in item.skips.items():
-                    skipped[source] = skipped.get(source, 0) + item.synapses[name].backward(g)
-                d = item.synapses["W"].backward(g) if number else None
+                    skipped[source] = skipped.get(source, 0) + item.synapses[name].backward(g, kept.inputs[name].shape)
+                d = item.synapses["W"].backward(g, kept.inputs["W"].shape) if number else None
             elif not hasattr(item, "delta"):
                 d = item.backward(d, kept) if d is not None else None
 
@@ -96,7 +96,7 @@ class _Backward:
         """Return g = dL/du [B, ...] of a layer at this step, and add its products to the gradients."""
         later = self.later.get(number)
         if later is not None and "V" in layer.synapses and self.through_V:
-            d = d + layer.synapses["V"].backward(later)
+            d = d + layer.synapses["V"].backward(later, now.y.shape)
         g = now.psi * d
         if later is not None:
             g = g + layer.neuron.slope(now.u, now.y, now.psi, self.attached) * later

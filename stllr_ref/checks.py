@@ -15,7 +15,7 @@ def number(name, value, low=-np.inf, high=np.inf):
             raise TypeError
         out = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: got {value!r}, expected a number") from None
+        raise ValueError(f"{name}: got {_short(value)}, expected a number") from None
     if not (np.isfinite(out) and low <= out <= high):
         raise ValueError(f"{name}: got {out}, expected a number from {low} to {high}")
     return out
@@ -23,9 +23,14 @@ def number(name, value, low=-np.inf, high=np.inf):
 
 def choice(name, value, allowed):
     """Return value, refused unless it is one of the names in allowed."""
-    if value not in allowed:
-        raise ValueError(f"{name}: got {value!r}, expected one of {', '.join(map(str, allowed))}")
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name}: got {_short(value)}, expected one of {', '.join(allowed)}")
     return value
+
+
+def _short(value):
+    """Return one line that shows value."""
+    return repr(value) if np.ndim(value) == 0 else f"{type(value).__name__} of shape {np.shape(value)}"
 
 
 def array(name, value, dtype, ndim=None):
@@ -44,9 +49,11 @@ def array(name, value, dtype, ndim=None):
     return out if out.dtype.kind == "c" else out.astype(dtype, copy=False)
 
 
-def sequence(x, dtype, axes):
-    """Return the input sequence x as dtype, refused unless it is [T, B, ...] with `axes` axes a sample and no empty one."""
-    x = array("x", x, dtype, 2 + axes)
+def sequence(x, dtype, axes=None):
+    """Return the input sequence x as dtype, refused unless it is [T, B, ...] with `axes` axes a sample (if given) and no empty one."""
+    x = array("x", x, dtype, None if axes is None else 2 + axes)
+    if x.dtype.kind == "c" or x.ndim < 3:
+        raise ValueError(f"x: got {x.dtype} of shape {x.shape}, expected real numbers [T, B, ...]")
     if 0 in x.shape:
         raise ValueError(f"x: got shape {x.shape}, expected at least one step, one sample and one input")
     return x

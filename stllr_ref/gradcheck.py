@@ -17,7 +17,7 @@ from typing import Optional
 import numpy as np
 
 from stllr_ref import checks
-from stllr_ref.network import forward
+from stllr_ref.network import as_input, forward
 from stllr_ref.neurons import LIF
 from stllr_ref.surrogates import PRIMITIVE
 
@@ -233,7 +233,7 @@ def activity(net, x):
 
     On a smooth twin the rate is how often u lies above theta, where the network itself would fire.
     """
-    x = checks.sequence(x, net.dtype, net.layers[0].synapses["W"].axes)
+    x = as_input(net, x)
     net.reset(traces=False)
     spiking = [layer for layer in net.layers if hasattr(layer.neuron, "theta")]
     rates, margin = np.zeros(len(spiking)), np.inf
@@ -243,6 +243,7 @@ def activity(net, x):
             v = layer.now.u - layer.neuron.theta
             rates[i] += (v > 0).mean() / len(x)
             margin = min(margin, np.abs(v).min())
+    net.reset()
     return rates.tolist(), float(margin)
 
 

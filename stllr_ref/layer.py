@@ -60,6 +60,13 @@ class Layer:
     def _check(self):
         """Refuse names and shapes that do not fit together."""
         W, taken = self.synapses["W"], {"W", "V", "b", "B"} & set(self.skips)
+        others = {} if self.bias is None else {"bias": self.bias}
+        for name, synapse in {**self.synapses, **others}.items():
+            if not hasattr(synapse, "outer"):
+                raise ValueError(f"{name}: got {type(synapse).__name__}, expected a synapse such as Dense(W) or Bias(b)")
+        for name, synapse in self.synapses.items():
+            if (synapse.axes, len(synapse.weight.value)) != (W.axes, len(W.weight.value)):
+                raise ValueError(f"{name}: got {len(synapse.weight.value)} rows or another kind, expected {len(W.weight.value)}, as W")
         if taken:
             raise ValueError(f"skips: got the name {min(taken)!r}, expected one other than W, V, b, B")
         if self.bias is not None:
@@ -127,14 +134,15 @@ class Layer:
 
     def learn(self, delta):
         """Add delta times eligibility to the gradients, summed over the batch; delta [B, ...] = dL/dy; eqs. (10)-(16)."""
+        if self.now is None or not self.tracing:
+            raise ValueError("learn: got no step with traces since the last reset, expected step(x) first")
         now, rule = self.now, self.rule
         # `outer` sums over the leading axes: stacked there, all terms of the rule are one matrix product
         posts = np.stack([delta * post for post in rule.posts(now.eligible, now.past)])
         for name, synapse in self.synapses.items():
             self._add(name, synapse.outer(posts, np.stack(now.pre[name])))
         if self.bias is not None:
-            psi = now.eligible if rule.bias_decay else now.psi  # the published bias takes the error at the potential, whatever the rule's Psi
-            self._add("b", self.bias.outer(delta * rule.bias_post(psi), self.ones))
+            self._add("b", self.bias.outer(delta * rule.bias_post(now.psi, now.eligible), self.ones))
 
     def _add(self, name, dvalue):
         """Add dvalue, a fresh array, to the gradient of a synapse's value."""
@@ -145,7 +153,8 @@ class Layer:
 
     def send(self, g):
         """Return the error g [B, ...] at the potentials carried down to the input of W."""
-        return (self.feedback or self.synapses["W"]).backward(g)
+        shape = self.now.inputs["W"].shape if self.now else None
+        return (self.feedback or self.synapses["W"]).backward(g, shape)
 
     def grads(self):
         """Return the gradient of each parameter gathered since the last reset or clear, zeros where nothing was."""

@@ -12,6 +12,9 @@ from stllr_ref.layer import Layer, pull
 class Network:
     r"""A row of layers, maps and signals, bottom to top.
 
+    What an item is shows in what it has: a signal `delta`, a signal with parameters `learned`, a map `backward`, a map
+    that draws at random `mask`.
+
     Parameters
     ----------
     row : list
@@ -39,6 +42,8 @@ class Network:
         if dtype is None and len(kinds) > 1:
             raise ValueError(f"row: got parameters of {' and '.join(sorted(map(str, kinds)))}, expected one dtype (or dtype=...)")
         self.dtype = np.dtype(dtype or kinds.pop())
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype: got {self.dtype}, expected float32 or float64")
         self.put(self.get())
         for feedback in (layer.feedback for layer in self.layers if layer.feedback):
             feedback.weight.params = {name: value.astype(self.dtype) for name, value in feedback.weight.params.items()}
@@ -50,6 +55,9 @@ class Network:
         for item in self.row:
             if not (isinstance(item, Layer) or hasattr(item, "delta") or hasattr(item, "backward")):
                 raise ValueError(f"row: got {type(item).__name__}, expected a Layer, a map or a signal")
+        learned = [number for number, _ in self._local()]
+        if -1 in learned or len(set(learned)) < len(learned):
+            raise ValueError("row: got a learned signal below the first layer, or two above one layer, expected one above a layer")
         if not self.layers or hasattr(self.row[-1], "delta") or len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ValueError("row: got no layer, one layer twice, or a signal at the end; expected layers, each once, and no signal last")
         for number, layer in enumerate(self.layers):
@@ -81,12 +89,14 @@ class Network:
     def put(self, params):
         """Set parameters, name -> array: the only door through which they change; refused unless name and shape fit."""
         known = {f"{n}.{p}" if p else n: (weight, p) for n, weight in self.weights().items() for p in weight.params}
+        fit = {}
         for name, value in params.items():
             if name not in known:
                 raise ValueError(f"params: got {name!r}, expected names among {', '.join(known)}")
+            fit[name] = checks.array(name, value, self.dtype)
+            checks.same(name, fit[name].shape, known[name][0].params[known[name][1]].shape)
+        for name, value in fit.items():  # only now, so that a refusal changes nothing
             weight, param = known[name]
-            value = checks.array(name, value, self.dtype)
-            checks.same(name, value.shape, weight.params[param].shape)
             weight.params[param] = value.copy()
             weight.refresh()
 
@@ -127,6 +137,8 @@ class Network:
         err is that of each sample (undivided); target [B, ...] is what signals may look at; inside [B] says which
         samples are in their learning window.
         """
+        if not self.trail:
+            raise ValueError("learn: got no step since the last reset, expected step(x) first")
         on = np.asarray(inside).astype(self.dtype)
         mask = on.reshape(-1, *[1] * (err.ndim - 1))
         delta, skipped, replaced = err * mask / self.dtype.type(len(err)), {}, False
@@ -134,8 +146,8 @@ class Network:
         for item, trail in zip(reversed(self.row), reversed(self.trail)):
             if isinstance(item, Layer):
                 number -= 1
-                extra = skipped.pop(number, None)
-                delta = delta if replaced or extra is None else extra if delta is None else delta + extra
+                if number in skipped and not replaced:
+                    delta = skipped[number] if delta is None else delta + skipped[number]
                 delta, replaced = self._teach(item, delta, number, skipped), False
             elif hasattr(item, "delta"):
                 delta, replaced = self._signal(item, err, target, trail, on), True
@@ -149,7 +161,7 @@ class Network:
         layer.learn(delta)
         g = delta * layer.now.psi
         for name, source in layer.skips.items():
-            sent = layer.synapses[name].backward(g)
+            sent = layer.synapses[name].backward(g, layer.now.inputs[name].shape)
             skipped[source] = sent if source not in skipped else skipped[source] + sent
         return layer.send(g) if self._reads_error(number) else None
 
@@ -175,17 +187,23 @@ class Network:
         return out
 
 
+def as_input(net, x):
+    """Return x [T, B, ...] in the network's dtype, refused where the first layer could not read it."""
+    first = net.row[0]
+    return checks.sequence(x, net.dtype, first.synapses["W"].axes if isinstance(first, Layer) else None)
+
+
 def check_run(net, x, target, inside):
-    """Return x [T, B, ...] in the network's dtype, refused unless x, target [B, ...] and inside [T, B] fit together."""
-    x = checks.sequence(x, net.dtype, net.layers[0].synapses["W"].axes)
-    inside = np.asarray(inside)
+    """Return x [T, B, ...] in the network's dtype and inside [T, B], refused unless they and target [B, ...] fit together."""
+    x, inside = as_input(net, x), np.asarray(inside)
     if inside.dtype != bool:
         raise ValueError(f"inside: got dtype {inside.dtype}, expected bool (see window)")
     if inside.shape != x.shape[:2]:
         raise ValueError(f"inside: got shape {inside.shape}, expected {x.shape[:2]}, steps and samples of x: time is axis 0")
-    if len(target) != x.shape[1]:
-        raise ValueError(f"target: got {len(target)} samples, expected {x.shape[1]}, as x {x.shape}: time is axis 0")
-    return x
+    samples = np.shape(target)[:1]
+    if samples != x.shape[1:2]:
+        raise ValueError(f"target: got {samples[0] if samples else 'no'} samples, expected {x.shape[1]}, as x {x.shape}: time is axis 0")
+    return x, inside
 
 
 def run(net, x, target, loss, inside, *, rng=None, online=None):
@@ -214,8 +232,8 @@ def run(net, x, target, loss, inside, *, rng=None, online=None):
     logits : ndarray, shape [T, B, ...]
         Output at every step.
     grads : dict
-        Name -> gradient of the loss summed over the window, averaged over the batch (signals: summed); empty of meaning
-        in online mode, where the last step's are returned.
+        Name -> gradient of the loss summed over the window, averaged over the batch (below a signal: summed).  In
+        online mode it is that of the last step alone.
 
     Raises
     ------
@@ -226,7 +244,7 @@ def run(net, x, target, loss, inside, *, rng=None, online=None):
     -----
     S-TLLR eqs. (9), (12), (13), Algorithm 1.
     """
-    x = check_run(net, x, target, inside)
+    x, inside = check_run(net, x, target, inside)
     net.reset(rng)
     logits = []
     for x_t, on in zip(x, inside):
@@ -243,6 +261,8 @@ def run(net, x, target, loss, inside, *, rng=None, online=None):
 
 def forward(net, x, *, rng=None):
     """Run a batch of sequences x [T, B, ...] without learning; return the output of every step, [T, B, ...]."""
-    x = checks.sequence(x, net.dtype, net.layers[0].synapses["W"].axes)
+    x = as_input(net, x)
     net.reset(rng, traces=False)
-    return np.array([net.step(x_t) for x_t in x])
+    out = np.array([net.step(x_t) for x_t in x])
+    net.reset()
+    return out

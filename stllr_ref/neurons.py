@@ -13,7 +13,7 @@ from typing import Callable
 import numpy as np
 
 from stllr_ref import checks
-from stllr_ref.surrogates import PSI, spike
+from stllr_ref.surrogates import psi_of, spike
 
 RESETS = ("soft", "hard", "none")
 
@@ -54,7 +54,7 @@ class LIF:
     reset: str = "soft"
 
     def __post_init__(self):
-        psi = PSI[checks.choice("psi", self.psi, tuple(PSI))] if isinstance(self.psi, str) else self.psi
+        psi = psi_of(self.psi)
         if psi is spike:
             raise ValueError("psi: got spike, expected a Psi that errors can pass; spike is for the rule alone")
         object.__setattr__(self, "psi", psi)

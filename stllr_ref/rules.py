@@ -14,14 +14,14 @@ per-neuron traces *is* a list of decays (one a term, of the pre factor) and of p
 `past` is lam_post past[t-1] + psi[t-1]: everything that the neuron did before this step, never this step.
 
 A rule of your own needs the six names that a layer asks for: `decays` and `posts(psi, past)`; `past_decay` (None where no
-past is read); `psi` (None: the neuron's own); `bias_decay` and `bias_post(psi)`.
+past is read); `psi` (None: the neuron's own); `bias_decay` and `bias_post(psi, eligible)`.
 """
 
 from dataclasses import dataclass
 from typing import Callable, Optional
 
 from stllr_ref import checks
-from stllr_ref.surrogates import PSI
+from stllr_ref.surrogates import psi_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +70,7 @@ class STLLR:
         for name in ("alpha_pre", "alpha_post"):
             object.__setattr__(self, name, checks.number(name, getattr(self, name)))
         checks.choice("post_trace", self.post_trace, ("code", "paper"))
-        if isinstance(self.psi, str):
-            object.__setattr__(self, "psi", PSI[checks.choice("psi", self.psi, tuple(PSI))])
+        object.__setattr__(self, "psi", self.psi if self.psi is None else psi_of(self.psi))
 
     @property
     def decays(self):
@@ -90,9 +89,9 @@ class STLLR:
         scale = self.alpha_post * (self.lam_post if self.post_trace == "paper" else 1.0)
         return self.alpha_pre * psi, scale * past
 
-    def bias_post(self, psi):
-        """Return the post factor of the bias, shape of psi."""
-        return self.alpha_pre * psi if self.bias_decay else psi
+    def bias_post(self, psi, eligible):
+        """Return the post factor of the bias: the neuron's psi (published), or the causal one of the eligibility's Psi."""
+        return self.alpha_pre * eligible if self.bias_decay else psi
 
 
 def OTTT(gamma, bias_decay=0.0):

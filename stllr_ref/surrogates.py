@@ -16,6 +16,8 @@ gradients can be checked (`stllr_ref.gradcheck`).
 
 import numpy as np
 
+from stllr_ref import checks
+
 
 def fast_sigmoid(v):
     """Return 1 / (100 abs(v) + 1)^2, shape of v; v = u - theta (dimensionless).
@@ -118,3 +120,10 @@ PRIMITIVE = {
     sigmoid: sigmoid_primitive,
     arctan: arctan_primitive,
 }
+
+
+def psi_of(psi):
+    """Return the function of a name in PSI, or psi itself if it is a function of v; refused otherwise."""
+    if callable(psi):
+        return psi
+    return PSI[checks.choice("psi", psi, tuple(PSI))]

@@ -1,7 +1,7 @@
 r"""Synapses: a linear map on a weight, with three verbs.
 
 - `forward(x)`: what the weight makes of its input;
-- `backward(g)`: the transpose, which carries an error from the output back to the input;
+- `backward(g, shape)`: the transpose, which carries an error from the output back to an input of that shape;
 - `outer(post, pre)`: the sum over all leading axes of the products of post and pre, in the shape of the weight.
 
 Verbs take any leading axes, so the same code serves one step [B], a chunk of steps [K, B] and tangents [P, B].  The
@@ -38,8 +38,8 @@ class Dense:
             raise ValueError(f"x: got {x.shape[-1]} inputs, expected {W.shape[1]} (W has shape {W.shape})")
         return x @ W.T
 
-    def backward(self, g):
-        """Return g W, [..., N_out] -> [..., N_in]."""
+    def backward(self, g, shape=None):
+        """Return g W, [..., N_out] -> [..., N_in]; the shape of the input is known."""
         return g @ self.weight.value
 
     def outer(self, post, pre):
@@ -74,7 +74,6 @@ class Conv2d:
         self.k = shape[2]
         self.stride = checks.whole("stride", stride, 1)
         self.padding = self.k // 2 if padding is None else checks.whole("padding", padding, 0)
-        self._size = None
 
     def _patches(self, x):
         """Return the patches of x [..., C, H, W] under the filter, [M, H', W', C k k] with M the product of the leading axes."""
@@ -92,14 +91,16 @@ class Conv2d:
         """Return the filtered image, [..., C_in, H, W] -> [..., C_out, H', W']."""
         W = self.weight.value
         out = self._patches(x) @ W.reshape(len(W), -1).T
-        self._size = x.shape[-2:]  # the transpose cannot tell the size from H' when the stride is above 1
         return np.moveaxis(out, -1, 1).reshape(*x.shape[:-3], len(W), *out.shape[1:3])
 
-    def backward(self, g):
-        """Return the transpose, [..., C_out, H', W'] -> [..., C_in, H, W], for the image size last seen by `forward`."""
+    def backward(self, g, shape=None):
+        """Return the transpose, [..., C_out, H', W'] -> [..., C_in, H, W].
+
+        shape ends in the H, W of the input; a stride above 1 cannot tell them from H', W', and takes the smallest.
+        """
         W, p, s, k = self.weight.value, self.padding, self.stride, self.k
-        C, (H, width) = W.shape[1], self._size
-        h, w = g.shape[-2:]
+        C, (h, w) = W.shape[1], g.shape[-2:]
+        H, width = (s * (n - 1) + k - 2 * p for n in (h, w)) if shape is None else shape[-2:]
         G = g.reshape(-1, len(W), h * w).swapaxes(1, 2) @ W.reshape(len(W), -1)  # [M, H' W', C k k]
         G = G.reshape(-1, h, w, C, k, k)
         out = np.zeros((len(G), C, H + 2 * p, width + 2 * p), G.dtype)

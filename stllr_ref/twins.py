@@ -18,7 +18,7 @@ from stllr_ref.synapses import Dense
 
 
 def _check(net, x, target, inside):
-    """Return x, refused unless the network is a plain stack that the twins can walk."""
+    """Return x and inside, refused unless the network is a plain stack that the twins can walk."""
     for i, layer in enumerate(net.layers):
         plain = all(isinstance(s, Dense) for s in layer.synapses.values()) and not layer.skips and layer.feedback is None
         if not plain or type(layer.rule) is not STLLR or layer.rule.psi is not None:
@@ -82,14 +82,14 @@ class _LoopLayer:
                     sums[name][i, j] += delta[i] * self.eligibility(i, j, entering[name])
             if "b" in self.weight:
                 ones = sum(rule.bias_decay ** (t - k) for k in range(t + 1))
-                sums["b"][i] += delta[i] * rule.bias_post(self.psis[t][i]) * ones
+                sums["b"][i] += delta[i] * rule.bias_post(self.psis[t][i], self.psis[t][i]) * ones
         W, psi = self.weight["W"], self.psis[t]
         return [sum(delta[i] * psi[i] * W[i][j] for i in self.units) for j in range(len(self.xs[t]))]
 
 
 def loops(net, x, target, loss, inside):
     """Return logits [T, B, O] and grads as `network.run`, by loops over samples, steps, units and inputs; eqs. (1)-(2), (9)-(16)."""
-    x = _check(net, x, target, inside)
+    x, inside = _check(net, x, target, inside)
     T, B = inside.shape
     sums = [{name: np.zeros_like(w.value) for name, w in layer.weights().items()} for layer in net.layers]
     logits = np.empty((T, B, len(net.layers[-1].synapses["W"].weight.value)), net.dtype)
@@ -109,7 +109,7 @@ def loops(net, x, target, loss, inside):
 
 def outer(net, x, target, loss, inside):
     """Return logits [T, B, O] and grads as `network.run`, with every eligibility e [B, N_out, N_in] as an array; eq. (11)."""
-    x = _check(net, x, target, inside)
+    x, inside = _check(net, x, target, inside)
     sums = [{name: np.zeros_like(w.value) for name, w in layer.weights().items()} for layer in net.layers]
     logits = []
     net.reset()
@@ -123,7 +123,7 @@ def outer(net, x, target, loss, inside):
                 e = sum(post[:, :, None] * pre[:, None, :] for post, pre in terms)
                 added[name] += (delta[:, :, None] * e).sum(0)
             if layer.bias is not None:
-                added["b"] += (delta * rule.bias_post(now.eligible) * layer.ones).sum(0)
+                added["b"] += (delta * rule.bias_post(now.psi, now.eligible) * layer.ones).sum(0)
             delta = (delta * now.psi) @ layer.synapses["W"].weight.value
     return np.array(logits), _grads(net, sums)
 

@@ -86,11 +86,11 @@ def test_past_decay_is_lam_post_even_where_it_is_0():
 
 
 def test_published_bias_takes_psi_without_alpha():
-    assert stllr(alpha_pre=2).bias_post(0.3) == 0.3 and stllr().bias_decay == 0
+    assert stllr(alpha_pre=2).bias_post(0.3, 0.9) == 0.3 and stllr().bias_decay == 0
 
 
 def test_exact_bias_takes_the_causal_term_with_its_alpha():
-    assert stllr(alpha_pre=2, bias_decay=0.75).bias_post(0.3) == 0.6
+    assert stllr(alpha_pre=2, bias_decay=0.75).bias_post(0.9, 0.3) == 0.6
 
 
 def test_ottt_is_the_causal_half_with_the_leak_as_decay():
@@ -128,7 +128,7 @@ def test_numbers_become_python_floats():
     rule = stllr(np.float64(0.75), np.float64(0.2), np.float64(1), np.float64(-1), bias_decay=np.float64(0.5))
     assert {type(getattr(rule, name)) for name in ("lam_pre", "lam_post", "alpha_pre", "alpha_post", "bias_decay")} == {float}
     small = PSI.astype(np.float32)
-    assert {post.dtype for post in (*rule.posts(small, small), rule.bias_post(small))} == {np.dtype(np.float32)}
+    assert {post.dtype for post in (*rule.posts(small, small), rule.bias_post(small, small))} == {np.dtype(np.float32)}
 
 
 def test_rule_takes_keywords_alone_and_has_no_default_for_decays_and_alphas():

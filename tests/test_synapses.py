@@ -37,7 +37,7 @@ def verbs_agree(synapse, x):
     """Assert <g, forward(x)> = <backward(g), x> = <outer(g, x), W> for a random g."""
     out = synapse.forward(x)
     g = random(*out.shape, seed=1)
-    back, outer, W = synapse.backward(g), synapse.outer(g, x), synapse.weight.value
+    back, outer, W = synapse.backward(g, x.shape), synapse.outer(g, x), synapse.weight.value
     assert back.shape == x.shape and outer.shape == W.shape and np.abs(out).max() > 0
     scale = np.abs(g * out).sum()
     assert abs((g * out).sum() - (back * x).sum()) < 1e-12 * scale
