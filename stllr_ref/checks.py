@@ -43,10 +43,17 @@ def array(name, value, dtype, ndim=None):
         raise ValueError(f"{name}: got dtype {out.dtype}, expected numbers")
     if ndim is not None and out.ndim != ndim:
         raise ValueError(f"{name}: got shape {out.shape}, expected {ndim} axes")
-    if out.dtype.kind in "fc" and not np.isfinite(out).all():
+    if out.dtype.kind in "fc" and not _finite(out):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
         raise ValueError(f"{name}: got {out[where]} at {where}, expected finite numbers")
     return out if out.dtype.kind == "c" else out.astype(dtype, copy=False)
+
+
+def _finite(a):
+    """Return whether all of a is finite, without a temporary array of its size: sequences are long."""
+    parts = (a.real, a.imag) if a.dtype.kind == "c" else (a,)
+    with np.errstate(invalid="ignore"):
+        return not a.size or all(np.isfinite(part.min()) and np.isfinite(part.max()) for part in parts)
 
 
 def sequence(x, dtype, axes=None):

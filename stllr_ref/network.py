@@ -246,17 +246,19 @@ def run(net, x, target, loss, inside, *, rng=None, online=None):
     """
     x, inside = check_run(net, x, target, inside)
     net.reset(rng)
-    logits = []
-    for x_t, on in zip(x, inside):
-        logits.append(net.step(x_t))
+    logits = None
+    for t, on in enumerate(inside):
+        out = net.step(x[t])
+        logits = np.empty((len(x), *out.shape), out.dtype) if logits is None else logits
+        logits[t] = out
         if not on.any():
             continue
         if online:
             net.clear()
-        net.learn(loss(logits[-1], target)[1], target, on)
+        net.learn(loss(out, target)[1], target, on)
         if online:
             online(net.grads())
-    return np.array(logits), net.grads()
+    return logits, net.grads()
 
 
 def forward(net, x, *, rng=None):

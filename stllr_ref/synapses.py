@@ -82,8 +82,9 @@ class Conv2d:
         if C != self.weight.value.shape[1] or min(H, W) + 2 * p < k:
             raise ValueError(f"x: got an image of {C} x {H} x {W}, expected {self.weight.value.shape[1]} channels and at least {k - 2 * p} pixels")
         x = x.reshape(-1, C, H, W)
-        x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p))) if p else x
-        windows = sliding_window_view(x, (k, k), (2, 3))[:, :, ::s, ::s]
+        padded = np.zeros((len(x), C, H + 2 * p, W + 2 * p), x.dtype)
+        padded[:, :, p : p + H, p : p + W] = x
+        windows = sliding_window_view(padded, (k, k), (2, 3))[:, :, ::s, ::s]
         M, _, h, w = windows.shape[:4]
         return windows.transpose(0, 2, 3, 1, 4, 5).reshape(M, h, w, C * k * k)
 

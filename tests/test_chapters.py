@@ -13,7 +13,7 @@ pytestmark = pytest.mark.chapters
 # the number as quoted, and how far the printed one may be from it.
 QUOTED = {}
 
-each_chapter = pytest.mark.parametrize("path", build.chapters(), ids=lambda path: path.stem)
+each_chapter = pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in build.chapters()])
 
 
 def solution(path):
@@ -58,7 +58,7 @@ def test_a_quoted_number_is_the_one_printed(path, pattern, quoted, tolerance):
         assert float(re.search(pattern, build.text(nb), re.MULTILINE)[1]) == pytest.approx(float(quoted), rel=0, abs=tolerance)
 
 
-@pytest.mark.parametrize("path", [path for path in build.chapters() if solution(path).exists()], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in build.chapters() if solution(path).exists()])
 def test_the_solutions_pass_the_checks_and_the_stubs_do_not(path):
     solved, _ = build.execute(build.read(path), solution(path).read_text())
     assert "not attempted yet" in build.text(executed(path)[0])

@@ -3,7 +3,7 @@
 import numpy as np
 import oracles
 import pytest
-from test_exactness import GAMMA, INSIDE, KAPPA, TARGET, WIDTHS, B, N, O, T, assert_nonzero, live, make, spikes
+from test_exactness import GAMMA, INSIDE, KAPPA, TARGET, WIDTHS, B, O, T, assert_nonzero, live, make, spikes
 
 from stllr_ref import bptt, network
 from stllr_ref.gradcheck import cosine, error, largest_error, liveness
