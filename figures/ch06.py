@@ -3,33 +3,232 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from figures import COLOURS, LINES
-from stllr_ref import LIF, Bias, Dense, Layer, Leaky, Network, STLLR, bptt, cosine, cross_entropy, gradcheck, network, triangle, window
+from figures import COLOURS
+from stllr_ref import LIF, STLLR, Bias, Dense, Layer, Leaky, Network, bptt, cosine, cross_entropy, gradcheck, network, triangle, window
 
 T, B, N, H, O = 20, 4, 8, 10, 3
-GAMMA, THETA = 0.8, 0.6
-NETWORKS = 5  # a panel shows the weights of that many networks, each with its own input
+GAMMA, THETA, LAST = 0.8, 0.6, 5
+NETWORKS, SHOWN = 20, 5  # medians are those of all, each with weights and input of its own; a panel shows the first few
+ONE, TWO = (1, 1, 0, 1), (1, 1, 1, 0, 1, 1)  # input of the one neuron, and of the two in series
 
 
 def causal(lam_pre):
-    """Return S-TLLR's causal half with the exact bias: a trace of decay lam_pre, nothing from the past of Psi."""
+    """Return S-TLLR's causal half with the exact bias: one trace of the input, nothing of the neuron's own past."""
     return STLLR(lam_pre=lam_pre, lam_post=0, alpha_pre=1, alpha_post=0, bias_decay=lam_pre)
 
 
-def build(rng, depth=1, lam_pre=GAMMA, kappa=0.0):
-    """Return `depth` spiking layers under a readout of leak kappa, all taught by S-TLLR's causal half."""
+def neuron(w, lam_pre=0.5):
+    """Return a layer of one neuron with one input."""
+    return Layer(Dense([[w]]), LIF(gamma=0.5, theta=1, psi=triangle), causal(lam_pre))
+
+
+def column(x):
+    """Return the numbers of x as a sequence of one sample and one input, [T, 1, 1]."""
+    return np.array(x, float).reshape(-1, 1, 1)
+
+
+def total(output, target):
+    """Return the loss "sum of the outputs", whose derivative by every output is 1."""
+    return output.sum(1), np.ones_like(output)
+
+
+def by_hand(row, x, start):
+    """Return what a row of single neurons is run on: the loss is the number of spikes of the last one from step `start` on."""
+    x = column(x)
+    return Network(row), x, np.zeros(1, int), total, window(len(x), [len(x)], start=start)
+
+
+def record(net, x):
+    """Return for each layer of single neurons (u, y, psi, trace of its input), each of shape [T]."""
+    net.reset()
+    steps = []
+    for x_t in column(x):
+        net.step(x_t)
+        steps.append([[value[0, 0] for value in (now.u, now.y, now.psi, now.pre["W"][0])] for now in net.trail])
+    return np.array(steps).transpose(1, 2, 0)
+
+
+def build(rng, depth=1, rule=None, kappa=0.0, reset="soft"):
+    """Return `depth` spiking layers of one rule under a readout of leak kappa."""
+    rule = rule or causal(GAMMA)
     row, n_in = [], N
     for _ in range(depth):
-        W = rng.normal(0.1, 1.2 / np.sqrt(n_in), (H, n_in))
-        row.append(Layer(Dense(W), LIF(GAMMA, THETA, triangle), causal(lam_pre), bias=Bias(np.zeros(H))))
+        W = rng.normal(0, 2 / np.sqrt(n_in), (H, n_in))
+        row.append(Layer(Dense(W), LIF(GAMMA, THETA, triangle, reset), rule, bias=Bias(np.zeros(H))))
         n_in = H
-    W = rng.normal(0, 1 / np.sqrt(n_in), (O, n_in))
+    W = rng.normal(0, 1 / np.sqrt(H), (O, H))
     return Network([*row, Layer(Dense(W), Leaky(kappa), causal(kappa), bias=Bias(np.zeros(O)))])
 
 
-def both(net, rng, **options):
-    """Return the gradients of S-TLLR and of BPTT (which takes the options), name -> array, on random input and labels."""
-    x, target = (rng.random((T, B, N)) < 0.4).astype(float), rng.integers(0, O, B)
-    gradcheck.liveness(net, x)
-    args = net, x, target, cross_entropy, window(T, [T] * B, last=T)
-    return network.run(*args)[1], bptt.run(*args, **options)[1]
+def batch(rng):
+    """Return random spikes and labels, the loss and the window: the last LAST of T steps."""
+    x = (rng.random((T, B, N)) < 0.3).astype(float)
+    return x, rng.integers(0, O, B), cross_entropy, window(T, [T] * B, last=LAST)
+
+
+def both(net, data, **options):
+    """Return the gradients of S-TLLR and of BPTT (which takes the options), name -> array, after a look at the firing rates."""
+    gradcheck.liveness(net, data[0])
+    return network.run(net, *data)[1], bptt.run(net, *data, **options)[1]
+
+
+def many(seeds, **options):
+    """Return the gradients of the lowest W by S-TLLR and by BPTT of one network a seed, a pair of arrays each."""
+    pairs = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        data = batch(rng)
+        local, exact = both(build(rng, **options), data)
+        pairs.append((local["0.W"], exact["0.W"]))
+    return pairs
+
+
+def closeness(pairs):
+    """Return the cosine and the ratio of lengths |S-TLLR| / |BPTT| of each pair, shapes [len(pairs)]."""
+    return np.array([(cosine(a, b), np.linalg.norm(a) / np.linalg.norm(b)) for a, b in pairs]).T
+
+
+def ch06_hand(rng):
+    """Draw one neuron over time: what enters, what it does, the three factors and their product; nothing is random."""
+    (u, y, psi, trace), *_ = record(Network([neuron(0.8)]), ONE)
+    delta, t = np.array([0.0, 0, 1, 1]), np.arange(4)
+    figure, axes = plt.subplots(6, 1, figsize=(6.4, 5.6), sharex=True, height_ratios=[0.7, 1.4, 1, 1, 1, 1])
+    axes[0].eventplot([t[np.array(ONE) == 1], t[y == 1]], lineoffsets=[1, 0], linelengths=0.7, colors=[COLOURS["pre"], COLOURS["post"]], linewidths=3)
+    axes[0].set(yticks=[1, 0], yticklabels=["input x", "output y"], ylim=(-0.5, 1.5))
+    axes[1].plot(t, u, "o-", color=COLOURS["post"])
+    axes[1].axhline(1, color=COLOURS["control"], linestyle=":")
+    axes[1].annotate("threshold", (3.45, 1), ha="right", va="bottom", color=COLOURS["control"])
+    axes[1].set(ylabel="u", ylim=(0, 1.45))
+    rows = [("δ", delta, COLOURS["wrong"]), ("Ψ", psi, COLOURS["post"]), ("trace", trace, COLOURS["pre"]), ("product", delta * psi * trace, COLOURS["stllr"])]
+    notes = ["learning signal", "post: how close to the threshold", "pre: what came in", "their product, summed: 0.373125"]
+    for ax, (name, values, colour), note in zip(axes[2:], rows, notes):
+        bars = ax.bar(t, values, width=0.35, color=colour)
+        ax.bar_label(bars, [f"{value:.6g}" for value in values], fontsize=8, padding=1)
+        ax.set(ylabel=name, ylim=(0, 2 * max(values)), yticks=[])
+        ax.annotate(note, (-0.45, 0.82), xycoords=("data", "axes fraction"), color=colour, fontsize=8)
+    axes[-1].set(xlabel="time (steps)", xticks=t, xlim=(-0.5, 3.5))
+    figure.align_ylabels()
+    return figure
+
+
+def _triangle(ax, terms, first, kept=False):
+    """Draw terms [T, T], rows t from `first` on, columns s; kept outlines the cells with s = t."""
+    shown = np.where(np.tri(*terms.shape) > 0, terms, np.nan)[first:]
+    ax.imshow(shown, cmap="Greys", vmin=0, vmax=2.5 * np.nanmax(shown), aspect="auto")
+    for (row, s), value in np.ndenumerate(shown):
+        if not np.isnan(value):
+            own = kept and s == row + first
+            ax.annotate(f"{value:.5f}" if value else "0", (s, row), ha="center", va="center", fontsize=7, color=COLOURS["stllr"] if own else "black")
+            if own:
+                ax.add_patch(plt.Rectangle((s - 0.48, row - 0.46), 0.96, 0.92, fill=False, edgecolor=COLOURS["stllr"], linewidth=2, clip_on=False))
+    ax.set(xticks=range(len(terms)), yticks=range(len(shown)), yticklabels=range(first, len(terms)))
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+
+
+def terms_of_one():
+    """Return delta[t] psi[t] gamma^(t-s) x[s] of the one neuron, [t, s]."""
+    (_, _, psi, _), *_ = record(Network([neuron(0.8)]), ONE)
+    lag = np.subtract.outer(range(4), range(4))
+    return np.tril((np.array([0, 0, 1, 1]) * psi)[:, None] * 0.5 ** np.maximum(lag, 0) * ONE)
+
+
+def ch06_orders(rng):
+    """Draw the double sum of one neuron, added up by rows and by columns; nothing is random."""
+    terms = terms_of_one()
+    figure, ax = plt.subplots(figsize=(6.4, 2.9))
+    _triangle(ax, terms, 2)
+    for row, value in enumerate(terms.sum(1)[2:]):
+        ax.annotate(f"{value:.6f}", (4.1, row), ha="center", va="center", color=COLOURS["stllr"], annotation_clip=False)
+    for s, value in enumerate(terms.sum(0)):
+        ax.annotate(f"{value:.6f}", (s, 2), ha="center", va="center", color=COLOURS["bptt"], annotation_clip=False)
+    ax.annotate(f"{terms.sum():.6f}", (4.1, 2), ha="center", va="center", weight="bold", annotation_clip=False)
+    ax.annotate("S-TLLR: rows,\nas time passes", (4.1, -0.85), ha="center", va="center", color=COLOURS["stllr"], fontsize=8, annotation_clip=False)
+    ax.xaxis.set(ticks_position="top", label_position="top")
+    ax.axhline(1.55, xmax=0.78, color=COLOURS["bptt"], linewidth=0.8)
+    ax.axvline(3.6, ymin=0.16, color=COLOURS["stllr"], linewidth=0.8)
+    ax.set(ylabel="t, the step\nof the error (steps)", xlim=(-0.5, 4.6), ylim=(2.4, -0.5))
+    ax.set(yticks=[0, 1, 2], yticklabels=["2", "3", "BPTT: columns,\nwalking back"])
+    ax.yaxis.set_label_coords(-0.08, 0.66)
+    ax.set_xlabel("s, the step at which the input came (steps)", x=0.39)
+    return figure
+
+
+def terms_of_two():
+    """Return what the hidden spike of step s adds to the gradient through the loss of step t, two neurons in series, [t, s]."""
+    low, top = record(Network([neuron(0.9), neuron(0.7)]), TWO)
+    lag = np.subtract.outer(range(6), range(6))
+    delta = np.array([0, 0, 0, 1, 1, 1])
+    return np.tril((delta * top[2])[:, None] * 0.7 * 0.5 ** np.maximum(lag, 0) * (low[2] * low[3]))
+
+
+def ch06_lost(rng):
+    """Draw two neurons unrolled in time with the error's paths, and the terms that each path brings; nothing is random."""
+    figure, (graph, ax) = plt.subplots(1, 2, figsize=(6.4, 3.0), width_ratios=[1, 1.35])
+    arrow = dict(shrinkA=9, shrinkB=9)
+    for s in range(3, 6):
+        graph.annotate("", (s, 0), (s, 1), arrowprops=dict(arrowstyle="->", color=COLOURS["stllr"], linewidth=2, **arrow))
+    for s in range(5):
+        graph.annotate("", (s, 1), (s + 1, 1), arrowprops=dict(arrowstyle="->", color=COLOURS["bptt"], linestyle="--", **arrow))
+        graph.annotate("", (s, 0), (s + 1, 0), arrowprops=dict(arrowstyle="->", color=COLOURS["stllr"], **arrow))
+    for s in range(3):
+        graph.annotate("", (s, 0), (s, 1), arrowprops=dict(arrowstyle="->", color=COLOURS["bptt"], linestyle="--", **arrow))
+    graph.plot(np.tile(range(6), 2), np.repeat([0, 1], 6), "o", color="white", markeredgecolor="black", markersize=14)
+    graph.annotate("losses", (4, 1.38), ha="center", color=COLOURS["wrong"])
+    for s in range(3, 6):
+        graph.annotate("", (s, 1.05), (s, 1.36), arrowprops=dict(arrowstyle="->", color=COLOURS["wrong"], shrinkB=6))
+    graph.annotate("dashed: what S-TLLR drops", (2.5, -0.42), ha="center", color=COLOURS["bptt"], fontsize=8)
+    graph.annotate("solid: what it keeps", (2.5, -0.6), ha="center", color=COLOURS["stllr"], fontsize=8)
+    graph.set(xlim=(-0.5, 5.5), ylim=(-0.65, 1.55), yticks=[0, 1], yticklabels=["hidden", "output"], xticks=range(6), xlabel="time (steps)")
+    terms = terms_of_two()
+    _triangle(ax, terms, 3, kept=True)
+    kept = np.trace(terms)
+    ax.set_title(f"outlined: {kept:.6f} kept, {terms.sum() - kept:.6f} lost", fontsize=9)
+    ax.set(xlabel="s, the step of the hidden spike (steps)", ylabel="t, the step of the error (steps)")
+    return figure
+
+
+def ch06_cloud(rng):
+    """Draw S-TLLR against BPTT entry by entry, while each of three conditions is left."""
+    seeds = rng.integers(2**32, size=NETWORKS)
+    rows = {
+        "trace": [(f"lam_pre = {lam:g}" + " = gamma" * (lam == GAMMA), dict(rule=causal(lam))) for lam in (GAMMA, 0.5, 0)],
+        "depth": [(f"{depth} hidden layer{'s' * (depth > 1)}", dict(depth=depth)) for depth in (1, 2, 3)],
+        "readout": [(f"readout's leak {kappa:g}", dict(kappa=kappa)) for kappa in (0, 0.5, 0.9)],
+    }
+    figure, axes = plt.subplots(3, 3, figsize=(6.4, 6.4), sharex=True, sharey=True)
+    for line, panels in zip(axes, rows.values()):
+        for ax, (label, options) in zip(line, panels):
+            pairs = many(seeds, **options)
+            ax.axline((0, 0), slope=1, color=COLOURS["bptt"], linewidth=0.8)
+            for local, exact in pairs[:SHOWN]:
+                ax.plot(*(grad.ravel() / np.sqrt(np.mean(grad**2)) for grad in (exact, local)), ".", color=COLOURS["stllr"], markersize=3, alpha=0.5, rasterized=True)
+            angle, length = np.median(closeness(pairs), 1)
+            ax.set_title(label, fontsize=9)
+            ax.annotate(f"cosine {angle:.2f}\nlength {length:.2f}", (0.04, 0.97), xycoords="axes fraction", va="top", fontsize=8, bbox=dict(facecolor="white", edgecolor="none", alpha=0.8, pad=1))
+    axes[0, 0].set(xlim=(-4, 4), ylim=(-4, 4), xticks=[-4, 0, 4], yticks=[-4, 0, 4])
+    for ax in axes.flat:
+        ax.set_aspect("equal")
+    figure.supxlabel("BPTT's gradient of one weight of the lowest layer (in its own rms)", fontsize=9)
+    figure.supylabel("S-TLLR's (in its own rms)", fontsize=9)
+    return figure
+
+
+def ch06_lam_pre(rng):
+    """Draw cosine and length against lam_pre for one, two and three hidden layers: thin lines networks, thick the median."""
+    seeds, lams = rng.integers(2**32, size=NETWORKS), np.array([0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1])
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2))
+    for depth, style, shade in zip((1, 2, 3), ("-", "--", ":"), (1, 0.75, 0.5)):
+        values = np.array([closeness(many(seeds, depth=depth, rule=causal(lam))) for lam in lams])
+        for ax, each in zip(axes, values.transpose(1, 0, 2)):
+            ax.plot(lams, each, color=COLOURS["stllr"], linewidth=0.3, alpha=0.4 * shade)
+            ax.plot(lams, np.median(each, 1), color=COLOURS["stllr"], linestyle=style, linewidth=2, label=f"{depth} hidden layer{'s' * (depth > 1)}")
+    for ax in axes:
+        ax.axvline(GAMMA, color=COLOURS["control"], linewidth=0.8)
+        ax.axhline(1, color=COLOURS["bptt"], linewidth=0.8)
+        ax.set(xlabel="lam_pre (per step)")
+    axes[0].annotate("gamma", (GAMMA, 0.02), xycoords=("data", "axes fraction"), ha="right", color=COLOURS["control"], rotation=90)
+    axes[0].set(ylabel="cosine with BPTT", ylim=(-0.2, 1.05))
+    axes[1].set(ylabel="length, as a part of BPTT's", yscale="log", yticks=[0.01, 0.1, 1], yticklabels=["0.01", "0.1", "1"])
+    axes[0].legend(loc="lower left", fontsize=8)
+    return figure

@@ -103,7 +103,7 @@ def main(argv=None):
         if args.command is None:
             raise ValueError("got no command, expected run (see --help)")
         done, folder = _train(args, lambda text: print(text, file=sys.stderr))
-    except ValueError as bad:
+    except (ValueError, ImportError) as bad:
         print(f"stllr_ref: {bad}", file=sys.stderr)
         return 2
     except Diverged as bad:

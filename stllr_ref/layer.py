@@ -97,7 +97,7 @@ class Layer:
         return {name: value for name, value in {**arrays, **traces}.items() if value is not None}
 
     def step(self, x, skipped=None):
-        """Advance by one step: x [B, ...] and the skips' inputs (name -> array) to the output y [B, ...]."""
+        """Advance by one step: x [B, ...] and the skips' inputs (name -> array) to the output y [B, ...]; eqs. (1), (2), (14)."""
         inputs = {"W": x}
         current = self.synapses["W"].forward(x)
         if self.kept is not None and self.kept.shape != current.shape:
@@ -117,7 +117,7 @@ class Layer:
         return y
 
     def _remember(self, inputs, u, y, psi):
-        """Advance the traces and return the present step; past is read before it takes this step's psi in."""
+        """Advance the traces, eqs. (11), (16), and return the present step; past is read before it takes this step's psi in."""
         if not self.tracing:
             return Now(inputs, {}, u, y, psi, None, None)
         rule, pre, past = self.rule, {}, None
@@ -133,7 +133,7 @@ class Layer:
         return Now(inputs, pre, u, y, psi, eligible, past)
 
     def learn(self, delta):
-        """Add delta times eligibility to the gradients, summed over the batch; delta [B, ...] = dL/dy; eqs. (10)-(16)."""
+        """Add delta times eligibility to the gradients, summed over the batch; delta [B, ...] = dL/dy; eq. (9)."""
         if self.now is None or not self.tracing:
             raise ValueError("learn: got no step with traces since the last reset, expected step(x) first")
         now, rule = self.now, self.rule
@@ -167,5 +167,10 @@ def pull(weights, sums):
     for name, weight in weights.items():
         dvalue = sums.get(name)
         for param, grad in weight.pull(np.zeros_like(weight.value) if dvalue is None else dvalue).items():
-            out[f"{name}.{param}" if param else name] = grad
+            out[param_name(name, param)] = grad
     return out
+
+
+def param_name(weight, param):
+    """Return the name of a weight's parameter: "0.W" for the array of a plain weight, "0.W.gain" for others."""
+    return f"{weight}.{param}" if param else weight

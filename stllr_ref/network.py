@@ -6,7 +6,7 @@ r"""Networks: a flat row of layers, maps (pooling and the like) and learning sig
 import numpy as np
 
 from stllr_ref import checks
-from stllr_ref.layer import Layer, pull
+from stllr_ref.layer import Layer, param_name, pull
 
 
 class Network:
@@ -83,12 +83,11 @@ class Network:
 
     def get(self):
         """Return a copy of every parameter, name -> array."""
-        params = ((name, param, value) for name, weight in self.weights().items() for param, value in weight.params.items())
-        return {f"{name}.{param}" if param else name: value.copy() for name, param, value in params}
+        return {param_name(n, p): value.copy() for n, weight in self.weights().items() for p, value in weight.params.items()}
 
     def put(self, params):
         """Set parameters, name -> array: the only door through which they change; refused unless name and shape fit."""
-        known = {f"{n}.{p}" if p else n: (weight, p) for n, weight in self.weights().items() for p in weight.params}
+        known = {param_name(n, p): (weight, p) for n, weight in self.weights().items() for p in weight.params}
         fit = {}
         for name, value in params.items():
             if name not in known:
@@ -132,7 +131,7 @@ class Network:
         return x
 
     def learn(self, err, target, inside):
-        """Send the output error err [B, ...] down the row and let every layer learn from it.
+        """Send the output error err [B, ...] down the row and let every layer learn from it, S-TLLR eq. (12).
 
         err is that of each sample (undivided); target [B, ...] is what signals may look at; inside [B] says which
         samples are in their learning window.

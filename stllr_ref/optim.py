@@ -28,7 +28,7 @@ def _checked(params, grads):
 
 
 class SGD:
-    """Plain gradient descent: w <- w - lr grad.
+    """Plain gradient descent: w <- w - lr grad, S-TLLR eq. (13).
 
     Parameters
     ----------

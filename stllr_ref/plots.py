@@ -14,12 +14,13 @@ COLOURS = {
     "ottt": "#E69F00",
     "sltt": "#F0E442",
     "negative": "#56B4E9",
+    "positive": "#56B4E9",
     "dfa": "#CC79A7",
     "stdp": "#009E73",
     "wrong": "#D55E00",
     "control": "#999999",
 }
-LINES = {"stllr": "-", "bptt": "--", "tbptt": "-.", "ottt": (0, (1, 1)), "sltt": (0, (3, 1, 1, 1)), "frozen": ":", "counts": (0, (5, 5))}
+LINES = {"stllr": "-", "bptt": "--", "tbptt": "-.", "ottt": (0, (1, 1)), "sltt": (0, (3, 1, 1, 1)), "positive": "--", "frozen": ":", "counts": (0, (5, 5))}
 
 
 def learning_curves(curves, title=""):
@@ -28,7 +29,8 @@ def learning_curves(curves, title=""):
     Parameters
     ----------
     curves : dict
-        (label, rule) -> list of sequences, one a seed: the validation accuracy (0 to 1) after each epoch.
+        (label, style) -> list of sequences, one a seed: the validation accuracy (0 to 1) after each epoch; style is a
+        name in COLOURS or LINES (a control if in neither).
     title : str
 
     Returns
@@ -38,27 +40,32 @@ def learning_curves(curves, title=""):
     """
     figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
     ends = []
-    for (label, rule), seeds in curves.items():
-        colour = COLOURS.get(rule, COLOURS["control"])
+    for (label, style), seeds in curves.items():
+        colour = COLOURS.get(style, COLOURS["control"])
         epochs, middle = np.arange(1, len(seeds[0]) + 1), 100 * np.median(seeds, axis=0)
         for seed in seeds if len(seeds) > 1 else ():
             axes.plot(epochs, 100 * np.asarray(seed), color=colour, linewidth=0.5)
-        axes.plot(epochs, middle, color=colour, linestyle=LINES.get(rule, "-"), linewidth=1.8)
+        axes.plot(epochs, middle, color=colour, linestyle=LINES.get(style, "-"), linewidth=1.8)
         ends.append((middle[-1], label, colour))
-    low, high = axes.get_ylim()
-    _label_ends(axes, epochs[-1], ends, (high - low) / 18)
+    _label_ends(axes, epochs[-1], ends)
     axes.set(xlabel="epoch", ylabel="validation accuracy (%)", title=title)
     axes.margins(x=0.02)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def _label_ends(axes, x, ends, gap):
-    """Write (y, label, colour) at the right end of the lines, pushed apart to at least `gap` in data units."""
-    floor = -np.inf
-    for y, label, colour in sorted(ends):
-        floor = max(y, floor + gap)
-        axes.annotate(label, (x, floor), xytext=(6, 0), textcoords="offset points", color=colour, va="center", annotation_clip=False)
+def _label_ends(axes, x, ends):
+    """Write each (y, label, colour) at the right end of its line, pushed apart where lines end together."""
+    low, high = axes.get_ylim()
+    gap, ends = (high - low) / 18, sorted(ends)
+    places = [y for y, _, _ in ends]
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + gap)
+    places[-1] = min(places[-1], high)
+    for i in reversed(range(len(places) - 1)):
+        places[i] = min(places[i], places[i + 1] - gap)
+    for place, (_, label, colour) in zip(places, ends):
+        axes.annotate(label, (x, place), xytext=(6, 0), textcoords="offset points", color=colour, va="center", annotation_clip=False)
 
 
 def save(figure, path):

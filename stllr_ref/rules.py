@@ -1,4 +1,4 @@
-r"""The three-factor rule: decays of the traces, and post factors that multiply them.
+r"""The three-factor rule, equations (8) to (11): decays of the traces, and post factors that multiply them.
 
 The update of a synapse is dW += sum over terms of outer(delta post, pre): delta is the learning signal at the spikes,
 pre an exponential trace of what enters the synapse, post a function of what the neuron knows now.  So a rule with
@@ -83,7 +83,7 @@ class STLLR:
         return self.lam_post if self.alpha_post else None
 
     def posts(self, psi, past):
-        """Return the post factor of each term, shape of psi and past [B, ...]; past may be None where it is not read."""
+        """Return the post factor of each term of eq. (11), shape of psi and past [B, ...]; past may be None where it is not read."""
         if not self.alpha_post:
             return (self.alpha_pre * psi,)
         scale = self.alpha_post * (self.lam_post if self.post_trace == "paper" else 1.0)

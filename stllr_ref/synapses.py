@@ -80,7 +80,8 @@ class Conv2d:
         p, s, k = self.padding, self.stride, self.k
         C, H, W = x.shape[-3:]
         if C != self.weight.value.shape[1] or min(H, W) + 2 * p < k:
-            raise ValueError(f"x: got an image of {C} x {H} x {W}, expected {self.weight.value.shape[1]} channels and at least {k - 2 * p} pixels")
+            expected = f"{self.weight.value.shape[1]} channels of at least {k - 2 * p} x {k - 2 * p}"
+            raise ValueError(f"x: got an image of {C} x {H} x {W}, expected {expected}")
         x = x.reshape(-1, C, H, W)
         padded = np.zeros((len(x), C, H + 2 * p, W + 2 * p), x.dtype)
         padded[:, :, p : p + H, p : p + W] = x

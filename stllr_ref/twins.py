@@ -72,7 +72,7 @@ class _LoopLayer:
         return rule.alpha_pre * self.psis[t][i] * causal + rule.alpha_post * inputs[t][j] * noncausal
 
     def learn(self, delta, sums):
-        """Add delta_i e_ij of every synapse to sums (name -> array); return the error of the inputs; eqs. (9), (12)."""
+        """Add delta_i e_ij of every synapse to sums (name -> array); return the error of the inputs; eqs. (9), (12), (15)."""
         silence = [0.0 for _ in self.units]
         entering = {"W": self.xs, "V": [silence, *self.ys[:-1]]}
         t, rule = len(self.xs) - 1, self.rule
@@ -108,7 +108,7 @@ def loops(net, x, target, loss, inside):
 
 
 def outer(net, x, target, loss, inside):
-    """Return logits [T, B, O] and grads as `network.run`, with every eligibility e [B, N_out, N_in] as an array; eq. (11)."""
+    """Return logits [T, B, O] and grads as `network.run`, with every eligibility e [B, N_out, N_in] as an array; eqs. (8), (11)."""
     x, inside = _check(net, x, target, inside)
     sums = [{name: np.zeros_like(w.value) for name, w in layer.weights().items()} for layer in net.layers]
     logits = []

@@ -13,8 +13,8 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from stllr_ref import bptt, checks, network, training
-from stllr_ref.losses import cross_entropy, window
 from stllr_ref.layer import Layer
+from stllr_ref.losses import cross_entropy, window
 from stllr_ref.network import Network
 from stllr_ref.neurons import LIF, Leaky
 from stllr_ref.rules import OTTT, SLTT, STLLR
@@ -71,8 +71,8 @@ class Result(NamedTuple):
     params: dict  # name -> array, after training
 
 
-def layers(settings, n_in, n_out, rng):
-    """Return the layers of a network for these settings, weights drawn from the Generator rng, bottom to top."""
+def layers(settings, n_in, n_out, rng, feedback_rng):
+    """Return the layers of a network, bottom to top; weights from one Generator, those of FA from another, so that rules share weights."""
     s, row, sizes = settings, [], (n_in, *settings.hidden)
     hidden_rule = {
         "ottt": OTTT(s.gamma),
@@ -81,9 +81,9 @@ def layers(settings, n_in, n_out, rng):
     for i, (below, here) in enumerate(zip(sizes, s.hidden)):
         V = Dense(Standardised(kaiming(rng, here, here))) if s.recurrent and i == len(s.hidden) - 1 else None
         W = Dense(Standardised(kaiming(rng, here, below)))
-        feedback = Dense(kaiming(rng, here, below)) if s.signal == "fa" and i else None
+        feedback = Dense(kaiming(feedback_rng, here, below)) if s.signal == "fa" and i else None
         row.append(Layer(W, LIF(s.gamma, s.theta, s.psi), hidden_rule, V=V, bias=Bias(np.zeros(here)), feedback=feedback))
-    feedback = Dense(kaiming(rng, n_out, sizes[-1])) if s.signal == "fa" else None
+    feedback = Dense(kaiming(feedback_rng, n_out, sizes[-1])) if s.signal == "fa" else None
     readout_rule = SLTT() if s.rule == "sltt" else OTTT(s.readout, bias_decay=s.readout)
     W = Dense(kaiming(rng, n_out, sizes[-1]))
     row.append(Layer(W, Leaky(s.readout), readout_rule, bias=Bias(np.zeros(n_out)), feedback=feedback))
@@ -100,7 +100,7 @@ def build(settings, n_in, n_out, seed):
     weights, feedback = (np.random.default_rng(s) for s in np.random.SeedSequence([seed, 0]).spawn(2))
     if settings.rule == "counts":
         return Network(counter(n_in, n_out), dtype=np.float32)
-    *hidden, readout = layers(settings, n_in, n_out, weights)
+    *hidden, readout = layers(settings, n_in, n_out, weights, feedback)
     row = []
     for layer, n in zip(hidden, settings.hidden):
         signal = SIGNALS[settings.signal]

@@ -51,13 +51,14 @@ def summary(rows, data, threads):
 def label(result):
     """Return the name of a row: the rule, and alpha_post where it matters."""
     s = result.settings
-    return f"{s.rule} {s.alpha_post:+g}" if s.rule == "stllr" else s.rule
+    return f"{s.rule} {s.alpha_post:+g}".replace("+0", " 0") if s.rule == "stllr" else s.rule
 
 
 def table(rows):
     """Return the table for people: a line a setting, the paired difference to BPTT where both have the same seeds."""
     exact = next((r for r in rows if r[0].settings.rule == "bptt"), None)
-    lines = [f"{'rule':<12}{'test %':>14}{'validation %':>14}{'minus bptt':>16}{'seconds':>9}{'state kB':>10}{'peak MB':>9}   firing rates %"]
+    head = ("test %", 14), ("validation %", 14), ("minus bptt", 16), ("seconds", 9), ("state kB", 10), ("peak MB", 9)
+    lines = [f"{'rule':<12}" + "".join(f"{name:>{width}}" for name, width in head) + "   firing rates %"]
     for results in rows:
         mean, std = mean_std([100 * r.test for r in results])
         test = f"{mean:.1f}" + (f" ± {std:.1f}" if std is not None else "")
@@ -84,9 +85,16 @@ def write(folder, rows, data, threads):
     _replace(folder / "log.csv", lambda p: _log(p, flat))
     params = {f"{label(r)}/seed {r.seed}/{name}": value for r in flat for name, value in r.params.items()}
     _replace(folder / "last.npz", lambda p: np.savez(p, **params))
-    curves = {(label(results[0]), results[0].settings.rule): [[e.validation for e in r.history] for r in results] for results in rows}
+    curves = {(label(results[0]), _style(results[0].settings, rows)): [[e.validation for e in r.history] for r in results] for results in rows}
     title = f"{flat[0].settings.task}: validation accuracy, {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
     _replace(folder / "curves.svg", lambda p: plots.save(plots.learning_curves(curves, title), p))
+
+
+def _style(settings, rows):
+    """Return the name of the line of a row: S-TLLR's own, or the sign of alpha_post where several are compared."""
+    if settings.rule != "stllr" or sum(results[0].settings.rule == "stllr" for results in rows) == 1:
+        return settings.rule
+    return "negative" if settings.alpha_post < 0 else "positive" if settings.alpha_post > 0 else "stllr"
 
 
 def _replace(path, write):

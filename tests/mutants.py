@@ -1,0 +1,179 @@
+"""Slips that people make, and the tests that catch them.
+
+A mutant is one place in the library, what stands there, and the slip that takes its place.  It is applied to the code
+of the function itself, so that every module that has imported the function by name runs the wrong version too.  Each
+of its tests, called as it is, must raise AssertionError under the slip (in at least one of its cases)
+and pass without it: `test_mutants.py` asserts both.
+"""
+
+import importlib
+import inspect
+import operator
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+
+class Mutant(NamedTuple):
+    where: str  # "module:qualified name" in stllr_ref
+    right: str  # stands exactly once in its source
+    wrong: str
+    tests: list  # node ids in tests/, with or without the case in brackets
+
+
+PRINTED = "test_layer.py::test_gradients_of_w_and_v_are_the_printed_sums[code]"
+TC12 = "test_rules.py::test_tc12_eligibility_of_the_equation_and_of_the_code"
+LOOPS = "test_twins.py::test_all_forms_equal_the_sums_of_equation_10[code-dense-2-loops]"
+SOFT = "self.gamma * (u - self.theta * y)"
+ATTACHED = "self.attached) * later"
+CHECKED = 'checks.choice("post_trace"'
+DECAYS_SWAPPED = CHECKED, "self.__dict__.update(lam_pre=self.lam_post, lam_post=self.lam_pre); " + CHECKED
+
+MUTANTS = {
+    # ----------------------------------------------------------------------------------------------- neurons and Psi
+    "undecayed reset": Mutant("neurons:LIF.rest", SOFT, "self.gamma * u - self.theta * y", [
+        "test_neurons.py::test_tc01_reset_acts_before_the_leak[soft]", "test_layer.py::test_potential_is_equation_1_with_recurrence_and_bias"]),
+    "hard reset for soft": Mutant("neurons:LIF.rest", SOFT, "self.gamma * u * (1 - y)", [
+        "test_neurons.py::test_tc01_reset_acts_before_the_leak[soft]", "test_layer.py::test_potential_is_equation_1_with_recurrence_and_bias"]),
+    ">= for >": Mutant("neurons:LIF.fire", "(v > 0)", "(v >= 0)", [
+        "test_neurons.py::test_tc02_spike_needs_a_potential_strictly_above_threshold"]),
+    "Psi after the reset": Mutant("neurons:LIF.fire", "self.psi(v)", "self.psi(v - self.theta * (v > 0))", [
+        "test_neurons.py::test_tc07_psi_sees_the_potential_before_the_reset", "test_layer.py::test_tc07_layer_records_psi_before_the_reset"]),
+    "Psi of the spike": Mutant("neurons:LIF.fire", "self.psi(v)", "self.psi((v > 0) - self.theta)", [
+        "test_neurons.py::test_tc07_psi_sees_the_potential_before_the_reset", "test_layer.py::test_tc07_layer_records_psi_before_the_reset"]),
+    "attached reset with the wrong sign": Mutant("neurons:LIF.slope", "(1 - self.theta * psi)", "(1 + self.theta * psi)", [
+        "test_neurons.py::test_slope_is_the_derivative_of_rest[triangle-True-soft]"]),
+    "slope of Psi outside alone": Mutant("surrogates:sigmoid", "-4 * np.abs(v)", "-np.abs(v)", [
+        "test_surrogates.py::test_tc06_sigmoid_has_the_slope_inside_that_the_print_lacks"]),
+    # -------------------------------------------------------------------------------------------------------- traces
+    "decay by Euler's step": Mutant("traces:decay", "np.exp(-", "np.add(1, -", [
+        "test_traces.py::test_tc03_decay_is_the_exponential_and_not_eulers_step"]),
+    "new spike decayed": Mutant("traces:trace_step", "else lam * trace + x", "else lam * (trace + x)", [
+        "test_traces.py::test_trace_counts_the_present_spike_undecayed", TC12]),
+    "coincidence non-causal": Mutant("traces:stdp_window", "np.where(lag >= 0", "np.where(lag > 0", [
+        "test_traces.py::test_stdp_window_is_the_closed_form_with_coincidence_causal"]),
+    "STDP's past including now": Mutant("traces:stdp_sums", "range(t))", "range(t + 1))", [
+        "test_traces.py::test_stdp_sums_add_the_window_of_every_pair_at_its_later_spike", "test_traces.py::test_stdp_traces_equal_stdp_sums"]),
+    "present spike left in its own trace": Mutant("traces:stdp_traces", "(trace(y, lam_post) - y)", "trace(y, lam_post)", [
+        "test_traces.py::test_stdp_traces_equal_stdp_sums", "test_traces.py::test_stdp_has_no_noncausal_term_at_a_coincidence"]),
+    # ------------------------------------------------------------------------------------------- rule and eligibility
+    "late pre trace": Mutant("layer:Layer._remember", "self.traces[name, lam] if lam", "(self.traces[name, lam] - value) / lam if lam", [
+        PRINTED, "test_bptt.py::test_tc10_local_rule_with_a_pre_trace_of[0.5-0.373125]"]),
+    "post trace including now": Mutant("layer:Layer._remember", "eligible, past)", "eligible, self.past)", [
+        PRINTED, "test_golden.py::test_layer_has_the_published_traces[dense_postm1_soft_raw-float64]"]),
+    "undelayed recurrence": Mutant("layer:Layer._remember", "in inputs.items()", "in {n: y if n == 'V' else x for n, x in inputs.items()}.items()", [
+        PRINTED, "test_bptt.py::test_tc13_local_rule_of_a_recurrent_neuron_reads_the_spike_of_the_step_before"]),
+    "recurrence dropped": Mutant("layer:Layer.step", 'self.synapses["V"].forward(inputs["V"])', "0", [
+        "test_layer.py::test_potential_is_equation_1_with_recurrence_and_bias"]),
+    "potential survives a reset": Mutant("layer:Layer.reset", "self.kept = self.y", 'self.kept = getattr(self, "kept", None); self.y', [
+        "test_network.py::test_tc04_a_second_run_equals_the_first_and_a_fresh_network_s[dense]"]),
+    "learning signal left out": Mutant("layer:Layer.learn", "delta * post for", "post for", [
+        PRINTED, "test_golden.py::test_layer_gathers_the_published_sum_of_gradients[dense_postm1_soft_raw-float64]"]),
+    "batch mean for sum": Mutant("layer:Layer.learn", "np.stack(now.pre[name]))", "np.stack(now.pre[name]) / len(delta))", [
+        "test_layer.py::test_gradient_is_summed_over_the_batch", PRINTED]),
+    "decays swapped": Mutant("rules:STLLR.__post_init__", *DECAYS_SWAPPED, [
+        TC12, "test_golden.py::test_layer_has_the_published_traces[dense_postm1_soft_raw-float64]"]),
+    "non-causal term with the other sign": Mutant("rules:STLLR.posts", "scale * past", "-scale * past", [TC12, PRINTED]),
+    "other post-trace convention": Mutant("rules:STLLR.posts", '== "paper"', '== "code"', [TC12, PRINTED]),
+    "non-causal term gated by Psi": Mutant("rules:STLLR.posts", "scale * past", "scale * past * psi", [
+        "test_rules.py::test_noncausal_term_is_not_gated_by_the_present_psi", TC12, PRINTED]),
+    "bias with alpha": Mutant("rules:STLLR.bias_post", "else psi", "else self.alpha_pre * psi", [
+        "test_rules.py::test_published_bias_takes_psi_without_alpha", "test_layer.py::test_published_bias_is_delta_psi_of_the_neuron_whatever_the_rule"]),
+    # ---------------------------------------------------------------------------------------------- the twins, as printed
+    "y for x, the print of (11)": Mutant("twins:_LoopLayer.eligibility", "inputs[t][j] * noncausal", "self.ys[t][i] * noncausal", [LOOPS]),
+    "loops with a late pre trace": Mutant("twins:_LoopLayer.eligibility", "range(t + 1)", "range(t)", [LOOPS]),
+    "loops with an undelayed recurrence": Mutant("twins:_LoopLayer.learn", "[silence, *self.ys[:-1]]", "self.ys", [
+        "test_twins.py::test_all_forms_equal_the_sums_of_equation_10[code-recurrent-2-loops]"]),
+    "factors of the two terms mixed up": Mutant("twins:outer", "now.pre[name])", "now.pre[name][::-1])", [
+        "test_twins.py::test_all_forms_equal_the_sums_of_equation_10[code-dense-2-outer]"]),
+    # ------------------------------------------------------------------------------------- errors, signals and windows
+    "window ignored": Mutant("network:Network.learn", "np.asarray(inside).astype(self.dtype)", "np.ones(len(err), self.dtype)", [
+        "test_network.py::test_tc15_padding_is_exact[dense]", "test_signals.py::test_signal_is_masked_by_each_samples_window"]),
+    "batch sum for mean": Mutant("network:Network.learn", " / self.dtype.type(len(err))", "", [
+        "test_network.py::test_tc05_output_and_gradient_of_a_sample_do_not_depend_on_its_batch[dense]",
+        "test_network.py::test_tc17_gradient_is_the_sum_over_steps_of_each_step_s_own_loss"]),
+    "window off by one": Mutant("losses:window", "first <= t", "first < t", [
+        "test_losses.py::test_tc14_window_starts_at_t_l", "test_losses.py::test_tc15_window_counts_the_last_real_steps_of_each_sample"]),
+    "error sent down with alpha": Mutant("network:Network._teach", "layer.now.psi", "layer.now.psi * layer.rule.alpha_pre", [
+        "test_network.py::test_error_reaches_each_layer_through_the_layers_above_it_at_this_step_alone[dense]"]),
+    "error sent down without Psi": Mutant("network:Network._teach", "delta * layer.now.psi", "delta", [
+        "test_network.py::test_error_reaches_each_layer_through_the_layers_above_it_at_this_step_alone[dense]"]),
+    "DFA divided by the batch": Mutant("network:Network._signal", "delta * on", "delta / len(on) * on", [
+        "test_reductions.py::test_dfa_through_the_readout_s_own_weights_is_bp_times_the_batch"]),
+    "sDFA without the sign": Mutant("signals:sDFA.delta", "np.sign(err)", "err", ["test_signals.py::test_tc18_signal_has_its_value_by_hand"]),
+    "softmax over the batch": Mutant("losses:softmax", "exp.sum(-1,", "exp.sum(0,", [
+        "test_losses.py::test_softmax_is_err_plus_the_onehot_target", "test_training.py::test_window_softmax_by_hand"]),
+    "cross-entropy divided by the batch": Mutant("losses:cross_entropy", "target], err", "target], err / len(err)", [
+        "test_losses.py::test_err_is_the_derivative_of_each_samples_own_loss[cross_entropy]"]),
+    # ---------------------------------------------------------------------------------------------------------- BPTT
+    "BPTT's term through time dropped": Mutant("bptt:_Backward._potential", ATTACHED, "self.attached) * 0", [
+        "test_bptt.py::test_tc08_bptt_of_one_neuron_with_the_reset_detached_and_attached"]),
+    "attached and detached swapped": Mutant("bptt:_Backward._potential", ATTACHED, "not " + ATTACHED, [
+        "test_bptt.py::test_tc08_bptt_of_one_neuron_with_the_reset_detached_and_attached"]),
+    "BPTT walked forwards": Mutant("bptt:run", "reversed(range(len(x)))", "range(len(x))", [
+        "test_bptt.py::test_tc08_bptt_of_one_neuron_with_the_reset_detached_and_attached", "test_bptt.py::test_bptt_is_the_loops[detached-soft-dense-2]"]),
+    # ------------------------------------------------------------------------------------- weights, maps and optimisers
+    "variance with ddof 0": Mutant("weights:Standardised._centred", "n / (n - 1) * (c", "(c", [
+        "test_weights.py::test_tc22_standardisation_uses_the_unbiased_variance"]),
+    "gain without a gradient": Mutant("weights:Standardised.pull", "(dvalue * c / s).sum(1)", "np.zeros(len(c))", [
+        "test_weights.py::test_tc22_gradient_passes_mean_variance_and_gain"]),
+    "last of equal pixels wins": Mutant("maps:MaxPool.forward", "blocks.real.argmax(-1)", "(self.k**2 - 1 - blocks.real[..., ::-1].argmax(-1))", [
+        "test_maps.py::test_first_of_tied_spikes_wins_the_max_pool", "test_maps.py::test_max_pool_compares_real_parts_and_takes_the_imaginary_one_along"]),
+    "dropout rescaled": Mutant("maps:Dropout.forward", "x * self.mask", "x * self.mask / (1 - self.p)", [
+        "test_maps.py::test_dropout_keeps_one_binary_mask_through_a_sequence"]),
+    "transpose of a convolution flipped": Mutant("synapses:Conv2d.backward", "G[..., i, j]", "G[..., k - 1 - i, k - 1 - j]", [
+        "test_synapses.py::test_verbs_of_conv_are_adjoint_for_any_leading_axes"]),
+    "ascent for descent": Mutant("optim:SGD.step", "- self.lr * grad", "+ self.lr * grad", [
+        "test_optim.py::test_sgd_subtracts_lr_times_the_gradient", "test_optim.py::test_tc16_a_small_step_lowers_the_loss[triangle-SGD]"]),
+    "Adam without bias correction": Mutant("optim:Adam.step", "self.lr / (1 - self.b1**self.t)", "self.lr", [
+        "test_optim.py::test_adam_two_steps_by_hand", "test_optim.py::test_adam_is_the_loop_of_its_paper"]),
+}  # fmt: skip
+
+
+def function_at(where):
+    """Return the function at "module:qualified name" of stllr_ref."""
+    module, name = where.split(":")
+    return operator.attrgetter(name)(importlib.import_module(f"stllr_ref.{module}"))
+
+
+def apply(mutant, monkeypatch):
+    """Put the slip in the place of what is right, wherever the function is used."""
+    function = function_at(mutant.where)
+    source, names = textwrap.dedent(inspect.getsource(function)), {}
+    assert source.count(mutant.right) == 1, f"{mutant.where} holds {mutant.right!r} {source.count(mutant.right)} times, not once"
+    exec(compile(source.replace(mutant.right, mutant.wrong), f"slip in {mutant.where}", "exec"), function.__globals__, names)
+    monkeypatch.setattr(function, "__code__", names[function.__name__].__code__)
+
+
+def cases(test, session):
+    """Return the cases of a test as pytest collects them: all, or the one that the id names."""
+    file, name = test.split("::")
+    module = pytest.Module.from_parent(session, path=Path(__file__).parent / file)
+    return [item for item in module.collect() if name in (item.name, getattr(item, "originalname", None))]
+
+
+def raises(case):
+    """Return whether a case raises AssertionError, called as it is; nothing that its module remembers survives."""
+    cached = [value for value in vars(case.module).values() if hasattr(value, "cache_clear")]
+    for function in cached:
+        function.cache_clear()
+    try:
+        case.obj(**(case.callspec.params if hasattr(case, "callspec") else {}))
+    except AssertionError:
+        return True
+    finally:
+        for function in cached:
+            function.cache_clear()
+    return False
+
+
+def survived(mutant, tests, session):
+    """Return those of the tests that pass under the slip, after asserting that all exist and pass without it."""
+    named = {test: cases(test, session) for test in tests}
+    assert all(named.values()), f"not collected: {[test for test in tests if not named[test]]}"
+    assert not [case.name for test in tests for case in named[test] if raises(case)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        apply(mutant, monkeypatch)
+        return [test for test in tests if not any(map(raises, named[test]))]
