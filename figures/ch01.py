@@ -5,6 +5,7 @@ import numpy as np
 
 from figures import COLOURS
 from stllr_ref import LIF
+from stllr_ref.neurons import drive
 
 RESETS = {"soft": "soft reset", "hard": "hard reset", "none": "no reset"}
 WEIGHTS = np.array([0.9, 0.6, 0.4, -0.5])  # of the four inputs of ch01_three_resets; the last one inhibits
@@ -13,18 +14,6 @@ WEIGHTS = np.array([0.9, 0.6, 0.4, -0.5])  # of the four inputs of ch01_three_re
 def neuron(reset="soft", gamma=0.5):
     """Return the chapter's neuron: threshold 1; its Psi matters to learning alone (chapter 4)."""
     return LIF(gamma=gamma, theta=1, psi="triangle", reset=reset)
-
-
-def drive(lif, currents):
-    """Run a neuron on input currents [T, ...] from potential 0; return u and y at every step, both [T, ...]."""
-    kept, us, ys = np.zeros_like(currents[0]), [], []
-    for current in currents:
-        u = kept + current  # 1. add the input
-        y, _ = lif.fire(u)  # 2. decide on a spike
-        kept = lif.rest(u, y)  # 3. reset, then leak
-        us.append(u)
-        ys.append(y)
-    return np.array(us), np.array(ys)
 
 
 def inputs(rng, T=40):

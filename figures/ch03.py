@@ -112,7 +112,9 @@ def ch03_who_leads(rng):
         sums = np.array([stdp_traces(*follow(rng, shift), **BALANCED).cumsum() for _ in range(10)])
         axes.plot(sums.T, color=COLOURS["stdp"], linewidth=0.4, alpha=0.6)
         axes.plot(np.median(sums, axis=0), style, color=COLOURS["stdp"], linewidth=2)
-        axes.annotate(label, (sums.shape[1], np.median(sums[:, -1])), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False)
+        axes.annotate(
+            label, (sums.shape[1], np.median(sums[:, -1])), xytext=(5, 0), textcoords="offset points", va="center", annotation_clip=False
+        )
     axes.axhline(0, color=COLOURS["control"], linewidth=0.6)
     axes.set(xlabel="time (steps)", ylabel="total change of the weight", title="thin: ten draws each, thick: their median")
     return figure

@@ -93,15 +93,21 @@ def ch06_hand(rng):
     (u, y, psi, trace), *_ = record(Network([neuron(0.8)]), ONE)
     delta, t = np.array([0.0, 0, 1, 1]), np.arange(4)
     figure, axes = plt.subplots(6, 1, figsize=(6.4, 5.6), sharex=True, height_ratios=[0.7, 1.4, 1, 1, 1, 1])
-    axes[0].eventplot([t[np.array(ONE) == 1], t[y == 1]], lineoffsets=[1, 0], linelengths=0.7, colors=[COLOURS["pre"], COLOURS["post"]], linewidths=3)
+    for height, spikes, colour in ((1, np.array(ONE), COLOURS["pre"]), (0, y, COLOURS["post"])):
+        axes[0].eventplot(t[spikes == 1], lineoffsets=height, linelengths=0.7, linewidths=3, colors=colour)
     axes[0].set(yticks=[1, 0], yticklabels=["input x", "output y"], ylim=(-0.5, 1.5))
     axes[1].plot(t, u, "o-", color=COLOURS["post"])
     axes[1].axhline(1, color=COLOURS["control"], linestyle=":")
     axes[1].annotate("threshold", (3.45, 1), ha="right", va="bottom", color=COLOURS["control"])
-    axes[1].set(ylabel="u", ylim=(0, 1.45))
-    rows = [("δ", delta, COLOURS["wrong"]), ("Ψ", psi, COLOURS["post"]), ("trace", trace, COLOURS["pre"]), ("product", delta * psi * trace, COLOURS["stllr"])]
-    notes = ["learning signal", "post: how close to the threshold", "pre: what came in", "their product, summed: 0.373125"]
-    for ax, (name, values, colour), note in zip(axes[2:], rows, notes):
+    axes[1].set(ylabel="potential u", ylim=(0, 1.45))
+    product = delta * psi * trace
+    rows = [
+        ("δ", delta, COLOURS["wrong"], "learning signal: what the output wants"),
+        ("Ψ", psi, COLOURS["post"], "post: how close to the threshold"),
+        ("trace", trace, COLOURS["pre"], "pre: what came in"),
+        ("product", product, COLOURS["stllr"], f"their product, summed: {product.sum():.6f}"),
+    ]
+    for ax, (name, values, colour, note) in zip(axes[2:], rows):
         bars = ax.bar(t, values, width=0.35, color=colour)
         ax.bar_label(bars, [f"{value:.6g}" for value in values], fontsize=8, padding=1)
         ax.set(ylabel=name, ylim=(0, 2 * max(values)), yticks=[])
@@ -118,9 +124,10 @@ def _triangle(ax, terms, first, kept=False):
     for (row, s), value in np.ndenumerate(shown):
         if not np.isnan(value):
             own = kept and s == row + first
-            ax.annotate(f"{value:.5f}" if value else "0", (s, row), ha="center", va="center", fontsize=7, color=COLOURS["stllr"] if own else "black")
+            colour = COLOURS["stllr"] if own else COLOURS["bptt"]
+            ax.annotate(f"{value:.5f}" if value else "0", (s, row), ha="center", va="center", fontsize=7, color=colour)
             if own:
-                ax.add_patch(plt.Rectangle((s - 0.48, row - 0.46), 0.96, 0.92, fill=False, edgecolor=COLOURS["stllr"], linewidth=2, clip_on=False))
+                ax.add_patch(plt.Rectangle((s - 0.48, row - 0.46), 0.96, 0.92, fill=False, edgecolor=colour, linewidth=2, clip_on=False))
     ax.set(xticks=range(len(terms)), yticks=range(len(shown)), yticklabels=range(first, len(terms)))
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
@@ -138,12 +145,13 @@ def ch06_orders(rng):
     terms = terms_of_one()
     figure, ax = plt.subplots(figsize=(6.4, 2.9))
     _triangle(ax, terms, 2)
+    centred = dict(ha="center", va="center", annotation_clip=False)
     for row, value in enumerate(terms.sum(1)[2:]):
-        ax.annotate(f"{value:.6f}", (4.1, row), ha="center", va="center", color=COLOURS["stllr"], annotation_clip=False)
+        ax.annotate(f"{value:.6f}", (4.1, row), color=COLOURS["stllr"], **centred)
     for s, value in enumerate(terms.sum(0)):
-        ax.annotate(f"{value:.6f}", (s, 2), ha="center", va="center", color=COLOURS["bptt"], annotation_clip=False)
-    ax.annotate(f"{terms.sum():.6f}", (4.1, 2), ha="center", va="center", weight="bold", annotation_clip=False)
-    ax.annotate("S-TLLR: rows,\nas time passes", (4.1, -0.85), ha="center", va="center", color=COLOURS["stllr"], fontsize=8, annotation_clip=False)
+        ax.annotate(f"{value:.6f}", (s, 2), color=COLOURS["bptt"], **centred)
+    ax.annotate(f"{terms.sum():.6f}", (4.1, 2), weight="bold", **centred)
+    ax.annotate("S-TLLR: rows,\nas time passes", (4.1, -0.85), color=COLOURS["stllr"], fontsize=8, **centred)
     ax.xaxis.set(ticks_position="top", label_position="top")
     ax.axhline(1.55, xmax=0.78, color=COLOURS["bptt"], linewidth=0.8)
     ax.axvline(3.6, ymin=0.16, color=COLOURS["stllr"], linewidth=0.8)
@@ -202,11 +210,13 @@ def ch06_cloud(rng):
             pairs = many(seeds, **options)
             ax.axline((0, 0), slope=1, color=COLOURS["bptt"], linewidth=0.8)
             for local, exact in pairs[:SHOWN]:
-                ax.plot(*(grad.ravel() / np.sqrt(np.mean(grad**2)) for grad in (exact, local)), ".", color=COLOURS["stllr"], markersize=3, alpha=0.5, rasterized=True)
+                across, up = (grad.ravel() / np.sqrt(np.mean(grad**2)) for grad in (exact, local))
+                ax.plot(across, up, ".", color=COLOURS["stllr"], markersize=3, alpha=0.5, rasterized=True)
             angle, length = np.median(closeness(pairs), 1)
             ax.set_title(label, fontsize=9)
-            ax.annotate(f"cosine {angle:.2f}\nlength {length:.2f}", (0.04, 0.97), xycoords="axes fraction", va="top", fontsize=8, bbox=dict(facecolor="white", edgecolor="none", alpha=0.8, pad=1))
-    axes[0, 0].set(xlim=(-4, 4), ylim=(-4, 4), xticks=[-4, 0, 4], yticks=[-4, 0, 4])
+            text = ax.text(0.04, 0.97, f"cosine {angle:.2f}\nlength {length:.2f}", transform=ax.transAxes, va="top", fontsize=8)
+            text.set_bbox(dict(facecolor="white", edgecolor="none", alpha=0.8, pad=1))
+    axes[0, 0].set(xlim=(-6, 6), ylim=(-6, 6), xticks=[-6, 0, 6], yticks=[-6, 0, 6])
     for ax in axes.flat:
         ax.set_aspect("equal")
     figure.supxlabel("BPTT's gradient of one weight of the lowest layer (in its own rms)", fontsize=9)
@@ -222,13 +232,14 @@ def ch06_lam_pre(rng):
         values = np.array([closeness(many(seeds, depth=depth, rule=causal(lam))) for lam in lams])
         for ax, each in zip(axes, values.transpose(1, 0, 2)):
             ax.plot(lams, each, color=COLOURS["stllr"], linewidth=0.3, alpha=0.4 * shade)
-            ax.plot(lams, np.median(each, 1), color=COLOURS["stllr"], linestyle=style, linewidth=2, label=f"{depth} hidden layer{'s' * (depth > 1)}")
+            label = f"{depth} hidden layer{'s' * (depth > 1)}"
+            ax.plot(lams, np.median(each, 1), color=COLOURS["stllr"], linestyle=style, linewidth=2, label=label)
     for ax in axes:
         ax.axvline(GAMMA, color=COLOURS["control"], linewidth=0.8)
         ax.axhline(1, color=COLOURS["bptt"], linewidth=0.8)
         ax.set(xlabel="lam_pre (per step)")
     axes[0].annotate("gamma", (GAMMA, 0.02), xycoords=("data", "axes fraction"), ha="right", color=COLOURS["control"], rotation=90)
-    axes[0].set(ylabel="cosine with BPTT", ylim=(-0.2, 1.05))
+    axes[0].set(ylabel="cosine with BPTT", ylim=(-0.4, 1.05))
     axes[1].set(ylabel="length, as a part of BPTT's", yscale="log", yticks=[0.01, 0.1, 1], yticklabels=["0.01", "0.1", "1"])
     axes[0].legend(loc="lower left", fontsize=8)
     return figure

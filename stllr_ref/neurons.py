@@ -110,3 +110,15 @@ class Leaky:
     def slope(self, u, y, psi, attached=False):
         """Return d rest / d u = gamma."""
         return self.gamma
+
+
+def drive(neuron, current):
+    """Run a neuron on an input current [T, ...] from potential 0; return u and y at every step, both [T, ...]; eqs. (1), (2)."""
+    kept, us, ys = np.zeros_like(current[0]), [], []
+    for now in current:
+        u = kept + now  # 1. add the input
+        y, _ = neuron.fire(u)  # 2. decide on a spike
+        kept = neuron.rest(u, y)  # 3. reset, then leak
+        us.append(u)
+        ys.append(y)
+    return np.array(us), np.array(ys)

@@ -20,7 +20,16 @@ COLOURS = {
     "wrong": "#D55E00",
     "control": "#999999",
 }
-LINES = {"stllr": "-", "bptt": "--", "tbptt": "-.", "ottt": (0, (1, 1)), "sltt": (0, (3, 1, 1, 1)), "positive": "--", "frozen": ":", "counts": (0, (5, 5))}
+LINES = {
+    "stllr": "-",
+    "positive": "--",
+    "bptt": "--",
+    "tbptt": "-.",
+    "ottt": (0, (1, 1)),
+    "sltt": (0, (3, 1, 1, 1)),
+    "frozen": ":",
+    "counts": (0, (5, 5)),
+}
 
 
 def learning_curves(curves, title=""):

@@ -45,7 +45,7 @@ def trace_step(trace, x, lam):
     >>> trace_step(np.array([[1.0]]), np.array([[1.0]]), 0.5)
     array([[1.5]])
     """
-    return np.array(x) if trace is None else lam * trace + x
+    return 1.0 * x if trace is None else lam * trace + x
 
 
 def trace(x, lam):
@@ -98,21 +98,22 @@ def stdp_sums(x, y, lam_pre, lam_post, alpha_pre, alpha_post):
 
     Parameters
     ----------
-    x, y : ndarray, shape [T]
-        Pre- and post-synaptic spikes.
+    x, y : ndarray, shape [T] or [T, ...]
+        Pre- and post-synaptic spikes, a synapse an entry.
     lam_pre, lam_post, alpha_pre, alpha_post : float
         As in `stdp_window`.
 
     Returns
     -------
-    ndarray, shape [T]
+    ndarray, shape of x
         dw[t] = alpha_pre y[t] sum_{k<=t} lam_pre^(t-k) x[k] + alpha_post x[t] sum_{k<=t-1} lam_post^(t-k) y[k].
 
     Notes
     -----
     S-TLLR eq. (4), as printed: the whole past is read again at every step, O(T) memory.
     """
-    dw = np.zeros(len(x))
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    dw = np.zeros_like(x)
     for t in range(len(x)):
         causal = sum(lam_pre ** (t - k) * x[k] for k in range(t + 1))
         noncausal = sum(lam_post ** (t - k) * y[k] for k in range(t))

@@ -64,6 +64,16 @@ def _split(data, dtype):
     return x, y, lengths
 
 
+def holdout(x, y, share, rng):
+    """Return (train, validation), each (x, y): a share (0 to 1) of the samples of x [T, B, ...], y [B, ...] drawn by rng is held out."""
+    x, y, _ = _split((x, y), None)
+    held = round(checks.number("share", share, 0, 1) * len(y))
+    if not 0 < held < len(y):
+        raise ValueError(f"share: got {share} of {len(y)} samples, expected at least one on each side")
+    order = rng.permutation(len(y))
+    return tuple((x[:, part], y[part]) for part in (np.sort(order[held:]), np.sort(order[:held])))
+
+
 def batches(samples, batch, rng=None):
     """Yield index arrays of at most `batch` of the samples, in an order drawn from rng (as they are if None)."""
     checks.whole("batch", batch, 1)

@@ -285,15 +285,33 @@ def test_bptt_ignores_feedback_synapses():
     assert largest_error(exact(Network([low, crooked, out]), x), exact(net, x)) < 1e-15
 
 
-def test_bptt_draws_the_dropout_masks_of_the_local_run():
-    """Where S-TLLR is exact, the two agree only if both dropped the same units and sent no error through them."""
+def dropping(p=0.4):
+    """Return a network with dropout in which S-TLLR is exact, its input, and the other arguments of a run."""
     net = make("dense-1", kappa=0)
     x, (low, out) = live(net, "dense-1"), net.layers
-    net, args = Network([low, Dropout(0.4), out]), (x, TARGET, cross_entropy, INSIDE)
-    (logits, local), (again, grads) = (run(net, *args, rng=np.random.default_rng(1)) for run in (network.run, bptt.run))
+    return Network([low, Dropout(p), out]), x, (TARGET, cross_entropy, INSIDE)
+
+
+def test_bptt_draws_the_dropout_masks_of_the_local_run():
+    net, x, args = dropping()
+    (logits, local), (again, grads) = (run(net, x, *args, rng=np.random.default_rng(1)) for run in (network.run, bptt.run))
     np.testing.assert_array_equal(logits, again)
     assert largest_error(local, nonzero(grads)) < 1e-12
-    assert error(bptt.run(net, *args)[1]["0.W"], grads["0.W"]) > 1e-3
+    assert error(bptt.run(net, x, *args)[1]["0.W"], grads["0.W"]) > 1e-3
+
+
+@pytest.mark.parametrize("algorithm", [network.run, bptt.run], ids=["local", "bptt"])
+def test_no_error_passes_a_dropped_unit(algorithm):
+    """The complex step of the loss with that mask, by the bias of each hidden unit."""
+    net, x, args = dropping()
+    got = algorithm(net, x, *args, rng=np.random.default_rng(1))[1]["0.b"]
+    twin, b = gradcheck.twin(net, smooth=False), net.get()["0.b"]
+    expected = np.empty_like(b)
+    for i in range(len(b)):
+        twin.put({"0.b": b + 1e-20j * (np.arange(len(b)) == i)})
+        logits = network.forward(twin, x, rng=np.random.default_rng(1))
+        expected[i] = sum((cross_entropy(z, TARGET)[0] * on).mean() for z, on in zip(logits, INSIDE)).imag / 1e-20
+    assert error(got, expected) < 1e-12
 
 
 def test_bptt_takes_targets_that_are_no_labels():

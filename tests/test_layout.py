@@ -102,4 +102,4 @@ def test_importing_the_library_loads_numpy_alone():
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
     assert "numpy" in loaded
     third_party = {name for name in loaded if name not in sys.stdlib_module_names and not name.startswith("_")}
-    assert third_party <= {"numpy", "stllr_ref"}
+    assert third_party <= {"numpy", "stllr_ref", "cython_runtime"}  # the last comes with NumPy 1.26

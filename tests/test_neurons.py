@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from stllr_ref import neurons
 from stllr_ref.gradcheck import error
 from stllr_ref.neurons import LIF, RESETS, Leaky
 from stllr_ref.surrogates import fast_sigmoid, sigmoid, spike, triangle
@@ -14,13 +15,8 @@ each_reset = pytest.mark.parametrize("reset", RESETS)
 
 def drive(neuron, currents):
     """Return u, y, psi of a neuron at every step of an input current [T, ...]."""
-    kept, steps = 0.0, []
-    for current in currents:
-        u = np.asarray(kept + current)
-        y, psi = neuron.fire(u)
-        kept = neuron.rest(u, y)
-        steps.append((u, y, psi))
-    return tuple(np.array(record) for record in zip(*steps))
+    u, y = neurons.drive(neuron, currents)
+    return u, y, neuron.fire(u)[1]
 
 
 def lif(gamma=0.5, theta=1.0, psi=triangle, reset="soft"):

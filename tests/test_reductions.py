@@ -121,6 +121,16 @@ def test_stdp_is_s_tllr_of_spikes_with_delta_1_and_the_post_trace_of_the_paper(a
     assert min(error(change(**other)[0], expected) for other in (dict(post_trace="code"), dict(psi=None))) > 1e-3
 
 
+def test_another_psi_of_the_eligibility_changes_its_own_layer_and_not_the_error_sent_down():
+    def grads(**change):
+        net = make("dense-2", rules=[STLLR(**FULL), STLLR(**FULL, **change)])
+        return run(net, live(net, "dense-2"))
+
+    own, other = grads(), grads(psi=spike)
+    assert_differs(other, own, ["1.W"])
+    assert max(error(other[name], own[name]) for name in ("0.W", "0.b", "1.b")) < 1e-15
+
+
 # --------------------------------------------------------------------------------------------------------- parts left out
 
 

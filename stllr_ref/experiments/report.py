@@ -85,7 +85,9 @@ def write(folder, rows, data, threads):
     _replace(folder / "log.csv", lambda p: _log(p, flat))
     params = {f"{label(r)}/seed {r.seed}/{name}": value for r in flat for name, value in r.params.items()}
     _replace(folder / "last.npz", lambda p: np.savez(p, **params))
-    curves = {(label(results[0]), _style(results[0].settings, rows)): [[e.validation for e in r.history] for r in results] for results in rows}
+    curves = {
+        (label(results[0]), _style(results[0].settings, rows)): [[e.validation for e in r.history] for r in results] for results in rows
+    }
     title = f"{flat[0].settings.task}: validation accuracy, {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
     _replace(folder / "curves.svg", lambda p: plots.save(plots.learning_curves(curves, title), p))
 
