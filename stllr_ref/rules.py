@@ -82,7 +82,7 @@ class STLLR:
         """Decay of the post trace, or None where the rule never reads it."""
         return self.lam_post if self.alpha_post else None
 
-    def posts(self, psi, past):
+    def posts(self, psi, past=None):
         """Return the post factor of each term of eq. (11), shape of psi and past [B, ...]; past may be None where it is not read."""
         if not self.alpha_post:
             return (self.alpha_pre * psi,)

@@ -2,8 +2,8 @@
 
 A mutant is one place in the library, what stands there, and the slip that takes its place.  It is applied to the code
 of the function itself, so that every module that has imported the function by name runs the wrong version too.  Each
-of its tests, called as it is, must raise AssertionError under the slip (in at least one of its cases)
-and pass without it: `test_mutants.py` asserts both.
+of its tests, called as it is, must raise AssertionError under the slip, in at least one of its cases, and pass without
+it: `test_mutants.py` asserts both.
 """
 
 import importlib
@@ -100,6 +100,10 @@ MUTANTS = {
         "test_network.py::test_error_reaches_each_layer_through_the_layers_above_it_at_this_step_alone[dense]"]),
     "error sent down without Psi": Mutant("network:Network._teach", "delta * layer.now.psi", "delta", [
         "test_network.py::test_error_reaches_each_layer_through_the_layers_above_it_at_this_step_alone[dense]"]),
+    "error through W despite a feedback synapse": Mutant("layer:Layer.send", '(self.feedback or self.synapses["W"])', 'self.synapses["W"]', [
+        "test_layer.py::test_feedback_carries_the_error_down_in_place_of_w"]),
+    "one of two skips lost": Mutant("network:Network._teach", "sent if source not in skipped else skipped[source] + sent", "sent", [
+        "test_exactness.py::test_causal_term_of_deep_stllr_is_the_complex_step_with_cut_paths[soft-triangle-skips-3]"]),
     "DFA divided by the batch": Mutant("network:Network._signal", "delta * on", "delta / len(on) * on", [
         "test_reductions.py::test_dfa_through_the_readout_s_own_weights_is_bp_times_the_batch"]),
     "sDFA without the sign": Mutant("signals:sDFA.delta", "np.sign(err)", "err", ["test_signals.py::test_tc18_signal_has_its_value_by_hand"]),
@@ -122,6 +126,8 @@ MUTANTS = {
     "last of equal pixels wins": Mutant("maps:MaxPool.forward", "blocks.real.argmax(-1)", "(self.k**2 - 1 - blocks.real[..., ::-1].argmax(-1))", [
         "test_maps.py::test_first_of_tied_spikes_wins_the_max_pool", "test_maps.py::test_max_pool_compares_real_parts_and_takes_the_imaginary_one_along"]),
     "dropout rescaled": Mutant("maps:Dropout.forward", "x * self.mask", "x * self.mask / (1 - self.p)", [
+        "test_maps.py::test_dropout_keeps_one_binary_mask_through_a_sequence"]),
+    "new dropout mask at every step": Mutant("maps:Dropout.forward", "if self.mask is None", "if True", [
         "test_maps.py::test_dropout_keeps_one_binary_mask_through_a_sequence"]),
     "transpose of a convolution flipped": Mutant("synapses:Conv2d.backward", "G[..., i, j]", "G[..., k - 1 - i, k - 1 - j]", [
         "test_synapses.py::test_verbs_of_conv_are_adjoint_for_any_leading_axes"]),

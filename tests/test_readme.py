@@ -113,3 +113,9 @@ def test_the_step_box_is_the_one_of_the_code():
         fired += y
     assert 0 < fired < 4
     np.testing.assert_allclose(layer.grads()["W"][0], dW, rtol=1e-12)
+
+
+def test_the_table_of_equations_is_the_index():
+    import equations
+
+    assert equations.table() in README

@@ -161,8 +161,8 @@ def test_bias_keeps_float32():
     (lambda: conv(stride=0), "stride: got 0, expected a whole number of at least 1"),
     (lambda: conv(stride=1.5), "stride: got 1.5, expected a whole number of at least 1"),
     (lambda: conv(padding=-1), "padding: got -1, expected a whole number of at least 0"),
-    (lambda: conv().forward(random(3, 5, 6, 6)), "x: got an image of 5 x 6 x 6, expected 2 channels and at least 1 pixels"),
-    (lambda: conv(3, 1, 0).forward(random(3, 2, 2, 6)), "x: got an image of 2 x 2 x 6, expected 2 channels and at least 3 pixels"),
+    (lambda: conv().forward(random(3, 5, 6, 6)), "x: got an image of 5 x 6 x 6, expected 2 channels of at least 1 x 1"),
+    (lambda: conv(3, 1, 0).forward(random(3, 2, 2, 6)), "x: got an image of 2 x 2 x 6, expected 2 channels of at least 3 x 3"),
 ], ids=str)
 def test_synapse_refuses_what_does_not_fit_in_one_line(call, message):
     with pytest.raises(ValueError, match=f"^{message}$"):

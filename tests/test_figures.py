@@ -1,0 +1,38 @@
+"""Every figure of the chapters can be drawn, is committed, and comes out the same twice."""
+
+import matplotlib
+import numpy as np
+import pytest
+
+from figures import make_all
+from stllr_ref import plots
+
+FIGURES = make_all.functions()
+
+
+@pytest.fixture(autouse=True)
+def off_screen():
+    matplotlib.use("agg")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_committed_and_its_drawing_depends_on_the_generator_alone(name, tmp_path):
+    assert (make_all.HERE / f"{name}.svg").exists()
+    copies = [tmp_path / "a.svg", tmp_path / "b.svg"]
+    for copy in copies:
+        plots.save(FIGURES[name](np.random.default_rng(0)), copy)
+    assert copies[0].read_bytes() == copies[1].read_bytes()
+
+
+def test_no_picture_is_committed_whose_function_is_gone():
+    assert {path.stem for path in make_all.HERE.glob("*.svg")} == set(FIGURES)
+
+
+def test_learning_curves_draw_a_line_a_seed_and_a_median_and_keep_labels_apart():
+    figure = plots.learning_curves({("s-tllr", "stllr"): [[0.1, 0.9], [0.2, 0.9]], ("bptt", "bptt"): [[0.3, 0.9]]}, "title")
+    axes = figure.axes[0]
+    assert len(axes.lines) == 3 + 1
+    np.testing.assert_allclose(axes.lines[2].get_ydata(), [15, 90])
+    places = [text.xy[1] for text in axes.texts]
+    assert abs(places[0] - places[1]) > 1
+    assert [text.get_text() for text in axes.texts] == ["bptt", "s-tllr"]
