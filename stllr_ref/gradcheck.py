@@ -101,7 +101,10 @@ def twin(net, *, smooth, attached=False, through_V=True, memory=None):
     Network
     """
     net = copy.deepcopy(net)
-    for layer, kept in zip(net.layers, memory or [None] * len(net.layers)):
+    memory = [None] * len(net.layers) if memory is None else memory
+    if len(memory) != len(net.layers):
+        raise ValueError(f"memory: got {len(memory)} numbers, expected {len(net.layers)}, one a layer, the readout included")
+    for layer, kept in zip(net.layers, memory):
         if isinstance(layer.neuron, LIF):
             layer.neuron = Twin(layer.neuron, smooth, attached, kept)
         elif kept is not None:

@@ -207,6 +207,13 @@ def test_truncated_bptt_is_the_complex_step_with_the_state_cut_where_the_window_
     assert error(got["0.W"], whole["0.W"]) > 1e-3
 
 
+def test_truncated_bptt_passes_a_gap_in_the_window():
+    net, gap = make("recurrent-2"), INSIDE & (np.arange(T) != 5)[:, None]
+    x = live(net, "recurrent-2")
+    got = exact(net, x, inside=gap, truncated=True)
+    assert largest_error(got, oracles.bptt(oracles.describe(net), x, TARGET, gap, truncated=True)[1]) < 1e-12
+
+
 @each_net
 def test_truncated_bptt_over_all_steps_is_bptt(kind):
     net, all_steps = make(kind), window(T, LENGTHS, start=0)

@@ -189,6 +189,13 @@ def test_twin_leaves_the_network_alone():
     assert all(np.array_equal(run(net, x)[name], before[name]) and np.array_equal(net.get()[name], params[name]) for name in params)
 
 
+@pytest.mark.parametrize("memory", [[], [0.5], [0.5, 0, 0, 0]], ids=len)
+def test_twin_refuses_a_memory_that_is_not_one_a_layer(memory):
+    """A shorter one would leave the layers above it without derivatives."""
+    with pytest.raises(ValueError, match=rf"^memory: got {len(memory)} numbers, expected 3, one a layer, the readout included$"):
+        gradcheck.twin(make("dense-2"), smooth=False, memory=memory)
+
+
 def test_complex_step_leaves_the_parameters_as_they_were():
     twin = gradcheck.twin(make("dense-1"), smooth=True)
     before = twin.get()
