@@ -114,6 +114,17 @@ def twin(net, *, smooth, attached=False, through_V=True, memory=None):
     return net
 
 
+def causal_twin(net, number):
+    """Return the tangent twin whose derivative by the parameters of layer `number` is the causal term of S-TLLR there.
+
+    At any depth: errors go down within a step alone, so u[t-1] is cut in the layers above; the layer's own u[t-1] hands
+    its derivative on by lam_pre in place of gamma; V and the reset pass none.  (alpha_pre 1 and the exact bias.)
+    """
+    memory = [0.0] * len(net.layers)
+    memory[number] = net.layers[number].rule.lam_pre
+    return twin(net, smooth=False, through_V=False, memory=memory)
+
+
 @dataclass(frozen=True)
 class _LeakyTwin:
     """A Leaky neuron whose derivative decays by `memory` in place of gamma."""
@@ -146,7 +157,7 @@ def complex_step(net, x, target, loss, inside, *, summed=False, names=None, h=1e
     Parameters
     ----------
     net : Network
-        A `twin`; on a network of hard spikes every derivative would be that of a constant.
+        A `twin`; a network of hard spikes is refused (ValueError), since every derivative would be that of a constant.
     x, target, loss, inside
         As `network.run`; float64.
     summed : bool
@@ -165,6 +176,9 @@ def complex_step(net, x, target, loss, inside, *, summed=False, names=None, h=1e
     -----
     No difference is taken, so nothing cancels: exact to rounding.
     """
+    for i, layer in enumerate(net.layers):
+        if isinstance(layer.neuron, LIF):
+            raise ValueError(f"layer {i}: got spikes, which let no derivative pass, expected a twin of the network")
     out = {}
     for name in net.get() if names is None else names:
         value = net.get()[name]

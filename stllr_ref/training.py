@@ -138,6 +138,8 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
         If logits, gradients or parameters stop being finite: names epoch and layer.
     """
     x, y, lengths = _split(train, net.dtype)
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator")
     checks.whole("epochs", epochs, 1)
     checks.whole("batch", batch, 1)
     optimiser, history = Adam(net, lr), []
@@ -167,11 +169,13 @@ def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms):
         logits, grads = run(net, x, y, loss, inside, rng=rng)
         for name, grad in {**grads, "output": logits}.items():
             if not np.isfinite(grad).all():
-                what = "the output" if name == "output" else f"layer {name.split('.')[0]}, gradient of {name}"
+                what = f"layer {len(net.layers) - 1}, output" if name == "output" else f"layer {name.split('.')[0]}, gradient of {name}"
                 raise Diverged(f"epoch {epoch}, {what}: got NaN or inf, expected finite numbers (a smaller lr may help)")
         try:
             optimiser.step(grads)
         except ValueError as bad:
+            if "finite" not in str(bad):  # a run of your own that returns other names or shapes
+                raise
             raise Diverged(f"epoch {epoch}, layer {bad} (a smaller lr may help)") from None
     for name, grad in grads.items():
         norms.setdefault(name, []).append(np.linalg.norm(grad))
@@ -181,8 +185,11 @@ def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms):
 def save(path, net):
     """Write the parameters of a network to an npz file; state and traces are no part of it."""
     part = f"{os.fspath(path)}.part"
-    with open(part, "wb") as file:
-        np.savez(file, **net.get())
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, **net.get())
+    except OSError as bad:
+        raise ValueError(f"{path}: got {bad.strerror or bad}, expected a place to write to") from None
     os.replace(part, path)  # a run killed while writing leaves the earlier file whole
 
 

@@ -296,13 +296,6 @@ def test_stllr_is_not_bptt_of_a_loss_on_the_summed_output():
 # ----------------------------------------------------------------------------------------- what deep S-TLLR is, exactly
 
 
-def causal_twin(net, number):
-    """Return the tangent twin on whose paths the parameters of layer `number` get S-TLLR's causal term (MATH.md D9)."""
-    memory = [0.0] * len(net.layers)
-    memory[number] = net.layers[number].rule.lam_pre
-    return gradcheck.twin(net, smooth=False, through_V=False, memory=memory)
-
-
 @each_kind
 @each_psi
 @pytest.mark.parametrize("reset", ["none", "soft", "hard"])
@@ -312,7 +305,7 @@ def test_causal_term_of_deep_stllr_is_the_complex_step_with_cut_paths(kind, psi,
     x = live(net, kind)
     grads = run(net, x)
     assert_nonzero(grads)
-    twins = [causal_twin(net, number) for number in range(len(net.layers))]
+    twins = [gradcheck.causal_twin(net, number) for number in range(len(net.layers))]
     for name, grad in grads.items():
         number = int(name[0])
         scale = alpha if number < len(net.layers) - 1 else 1
@@ -323,7 +316,7 @@ def test_causal_term_of_deep_stllr_is_the_complex_step_with_cut_paths(kind, psi,
 def test_causal_term_is_the_complex_step_entry_by_entry(number):
     net = make("recurrent-2", rules=[exact_rule(0.9), exact_rule(0.35)])
     x, names = live(net, "recurrent-2"), [name for name in net.get() if int(name[0]) == number]
-    expected = gradcheck.complex_step(causal_twin(net, number), x, TARGET, cross_entropy, INSIDE, names=names)
+    expected = gradcheck.complex_step(gradcheck.causal_twin(net, number), x, TARGET, cross_entropy, INSIDE, names=names)
     got = run(net, x)
     assert gradcheck.largest_error({name: got[name] for name in names}, expected) < 1e-12
 

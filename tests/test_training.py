@@ -371,7 +371,7 @@ def test_tc25_a_save_that_is_killed_leaves_the_old_file_whole(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name, where", [("0.W", "layer 0, gradient of 0.W"), ("1.b", "layer 1, gradient of 1.b"), ("output", "the output")])
+@pytest.mark.parametrize("name, where", [("0.W", "layer 0, gradient of 0.W"), ("1.b", "layer 1, gradient of 1.b"), ("output", "layer 1, output")])
 def test_nan_or_inf_stops_with_the_epoch_and_the_layer(bad, name, where):
     calls = []
 
@@ -436,3 +436,8 @@ def test_holdout_splits_off_a_share_without_losing_or_doubling_a_sample():
 def test_holdout_refuses_an_empty_side_in_one_line():
     with pytest.raises(ValueError, match=r"^share: got 0.01 of 20 samples, expected .*$"):
         training.holdout(np.zeros((3, 20, 2)), np.zeros(20), 0.01, np.random.default_rng(0))
+
+
+def test_save_refuses_a_missing_folder_in_one_line(tmp_path):
+    with pytest.raises(ValueError, match=r"^.*nowhere.*: got No such file or directory, expected .*$"):
+        training.save(tmp_path / "nowhere" / "a.npz", Network([Layer(Dense(np.ones((2, 3))), Leaky(0), SLTT())]))
