@@ -24,7 +24,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Raise, for main to print, what argparse would print below its usage."""
-        raise ValueError(message)
+        hint = "; write --alpha-post=-1,0 with =, as the first value may begin with a minus" if "--alpha-post: expected" in message else ""
+        raise ValueError(message + hint)
 
 
 def _numbers(text):
@@ -42,11 +43,18 @@ def _count(text):
     return int(text)
 
 
+def _folder(text):
+    """Return the path of a folder, which has a name."""
+    if not text:
+        raise argparse.ArgumentTypeError("got an empty name, expected a folder")
+    return Path(text)
+
+
 def _parser():
     """Return the parser of every command."""
-    parser = _Parser(prog="python -m stllr_ref", description=__doc__)
+    parser = _Parser(prog="python -m stllr_ref", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", parser_class=_Parser, metavar="COMMAND")
-    run = commands.add_parser("run", help="train one task with one or more rules", description="Train one task with one or more rules.")
+    run = commands.add_parser("run", help="train one task with one or more rules", allow_abbrev=False)
     run.add_argument("task", choices=TASKS)
     run.add_argument("--rules", default=",".join(MAIN), help=f"comma-separated, of {', '.join(classify.RULES)}")
     run.add_argument("--alpha-post", type=_numbers, metavar="A,...", help="a row of S-TLLR for each value (write --alpha-post=-1,0)")
@@ -55,7 +63,7 @@ def _parser():
     run.add_argument("--last", type=_count, metavar="N", help="learn in the last N steps")
     run.add_argument("--seeds", type=_count, default=1, metavar="N", help="trials, seeds 0 to N-1")
     run.add_argument("--epochs", type=_count, metavar="N")
-    run.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
+    run.add_argument("--out", type=_folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
     run.add_argument("--threads", type=_count, default=1, metavar="N", help="BLAS threads")
     run.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return parser
@@ -64,8 +72,10 @@ def _parser():
 def _rows(args, base):
     """Return the settings of each row of the table, refused where a name or number is none."""
     changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs") if getattr(args, name) is not None}
-    rows = []
-    for rule in args.rules.split(","):
+    rows, rules = [], args.rules.split(",")
+    if args.alpha_post and "stllr" not in rules:
+        raise ValueError(f"--alpha-post: got it with the rules {args.rules}, expected stllr among them")
+    for rule in rules:
         settings = replace(base, rule=rule, **changes)
         rows += [replace(settings, alpha_post=a) for a in args.alpha_post] if args.alpha_post and rule == "stllr" else [settings]
     return rows
@@ -81,6 +91,13 @@ def _train(args, say):
     folder = args.out or Path("runs") / f"{args.task}-{time.strftime('%Y%m%d-%H%M%S')}"
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out: got {folder}, a file, expected a folder")
+    twice = [s.rule for i, s in enumerate(rows) if s in rows[:i]]
+    if twice:
+        raise ValueError(f"--rules, --alpha-post: got the row {twice[0]} twice, expected each once")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as bad:
+        raise ValueError(f"--out: got {folder} ({bad.strerror}), expected a folder that can be written") from None
     done = [[] for _ in rows]
     epochs = sum(settings.epochs for settings in rows) * args.seeds
     with threadpool_limits(args.threads), tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False) as bar:

@@ -10,6 +10,7 @@ Memory grows with the number of steps: that is the price of exactness, and what 
 
 import numpy as np
 
+from stllr_ref import checks
 from stllr_ref.layer import Layer, pull
 from stllr_ref.network import check_run
 
@@ -64,11 +65,17 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, summed=False,
 def _errors(logits, target, loss, inside, summed):
     """Return dL/dlogits [T, B, ...]: 0 outside the window, divided by the batch size."""
     T, B = inside.shape
+    def error(out):
+        """Return d loss / d output [B, ...], refused unless of the shape of out."""
+        err = np.asarray(loss(out, target)[1]).astype(logits.dtype, copy=False)
+        checks.same("err", err.shape, out.shape)
+        return err
+
     on = inside.reshape(T, B, *[1] * (logits.ndim - 2)).astype(logits.real.dtype)
     if summed:
-        return on * loss((logits * on).sum(0), target)[1] / B
+        return on * error((logits * on).sum(0)) / B
     zero = np.zeros_like(logits[0])
-    return np.array([on[t] * loss(logits[t], target)[1] / B if inside[t].any() else zero for t in range(T)])
+    return np.array([on[t] * error(logits[t]) / B if inside[t].any() else zero for t in range(T)])
 
 
 class _Backward:

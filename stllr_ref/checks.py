@@ -17,7 +17,8 @@ def number(name, value, low=-np.inf, high=np.inf):
     except (TypeError, ValueError):
         raise ValueError(f"{name}: got {_short(value)}, expected a number") from None
     if not (np.isfinite(out) and low <= out <= high):
-        raise ValueError(f"{name}: got {out}, expected a number from {low} to {high}")
+        span = "a finite number" if (low, high) == (-np.inf, np.inf) else f"a number from {low} to {high}"
+        raise ValueError(f"{name}: got {out}, expected {span}")
     return out
 
 
@@ -46,7 +47,14 @@ def array(name, value, dtype, ndim=None):
     if out.dtype.kind in "fc" and not _finite(out):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
         raise ValueError(f"{name}: got {out[where]} at {where}, expected finite numbers")
-    return out if out.dtype.kind == "c" else out.astype(dtype, copy=False)
+    if out.dtype.kind == "c":
+        return out
+    with np.errstate(over="ignore"):
+        cast = out.astype(out.dtype if dtype is None else dtype, copy=False)
+    if cast.dtype.kind == "f" and cast.dtype.itemsize < out.dtype.itemsize and not _finite(cast):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
+        raise ValueError(f"{name}: got {out[where]} at {where}, expected numbers that {cast.dtype} can hold")
+    return cast
 
 
 def _finite(a):

@@ -106,6 +106,8 @@ def twin(net, *, smooth, attached=False, through_V=True, memory=None):
         raise ValueError(f"memory: got {len(memory)} numbers, expected {len(net.layers)}, one a layer, the readout included")
     for layer, kept in zip(net.layers, memory):
         if isinstance(layer.neuron, LIF):
+            if smooth and layer.neuron.psi not in PRIMITIVE:
+                raise ValueError(f"psi: got {layer.neuron.psi.__name__} without a primitive, expected one in PRIMITIVE, or smooth=False")
             layer.neuron = Twin(layer.neuron, smooth, attached, kept)
         elif kept is not None:
             layer.neuron = _LeakyTwin(layer.neuron, kept)
@@ -179,9 +181,9 @@ def complex_step(net, x, target, loss, inside, *, summed=False, names=None, h=1e
     for i, layer in enumerate(net.layers):
         if isinstance(layer.neuron, LIF):
             raise ValueError(f"layer {i}: got spikes, which let no derivative pass, expected a twin of the network")
-    out = {}
-    for name in net.get() if names is None else names:
-        value = net.get()[name]
+    params, out = net.get(), {}
+    for name in params if names is None else names:
+        value = params[checks.choice("names", name, tuple(params))]
         out[name] = np.empty_like(value)
         for index in np.ndindex(value.shape):
             moved = value.astype(complex)
@@ -245,21 +247,24 @@ def largest_error(got, expected):
     return max(error(got[name], expected[name]) for name in expected)
 
 
-def activity(net, x):
+def activity(net, x, lengths=None):
     """Return the firing rate of each spiking layer on x [T, B, ...] (list, 0 to 1) and the smallest |u - theta| seen.
 
-    On a smooth twin the rate is how often u lies above theta, where the network itself would fire.
+    lengths [B] are the real steps of each sample, all of them by default; padding does not count.  On a smooth
+    twin the rate is how often u lies above theta, where the network itself would fire.
     """
     x = as_input(net, x)
     net.reset(traces=False)
     spiking = [layer for layer in net.layers if hasattr(layer.neuron, "theta")]
     rates, margin = np.zeros(len(spiking)), np.inf
-    for x_t in x:
+    lengths = np.full(x.shape[1], len(x)) if lengths is None else np.asarray(lengths)
+    for t, x_t in enumerate(x):
         net.step(x_t)
+        real = t < lengths
         for i, layer in enumerate(spiking):
-            v = layer.now.u - layer.neuron.theta
-            rates[i] += (v > 0).mean() / len(x)
-            margin = min(margin, np.abs(v).min())
+            v = layer.now.u[real] - layer.neuron.theta
+            rates[i] += (v > 0).sum() / (lengths.sum() * v[0].size) if v.size else 0
+            margin = min(margin, np.abs(v).min(initial=np.inf))
     net.reset()
     return rates.tolist(), float(margin)
 
@@ -282,6 +287,7 @@ def cosine(a, b):
     >>> round(cosine(np.array([1.0, 0.0]), np.array([1.0, 1.0])), 4)
     0.7071
     """
+    checks.same("b", np.shape(b), np.shape(a))
     return float(_direction(a) @ _direction(b))
 
 

@@ -52,28 +52,35 @@ class Layer:
     def __init__(self, W, neuron, rule, *, V=None, bias=None, skips=None, feedback=None):
         self.neuron, self.rule, self.feedback = neuron, rule, feedback
         self.skips = {name: source for name, (_, source) in (skips or {}).items()}
-        self.synapses = {"W": W, **({"V": V} if V else {}), **{name: synapse for name, (synapse, _) in (skips or {}).items()}}
+        self.synapses = {"W": W, **({} if V is None else {"V": V}), **{name: synapse for name, (synapse, _) in (skips or {}).items()}}
         self.bias = bias
         self._check()
         self.reset()
 
     def _check(self):
         """Refuse names and shapes that do not fit together."""
-        W, taken = self.synapses["W"], {"W", "V", "b", "B"} & set(self.skips)
-        others = {} if self.bias is None else {"bias": self.bias}
+        W, taken = self.synapses["W"], [name for name in self.skips if name in ("W", "V", "b", "B") or "." in name]
+        others = {name: s for name, s in (("bias", self.bias), ("feedback", self.feedback)) if s is not None}
         for name, synapse in {**self.synapses, **others}.items():
             if not hasattr(synapse, "outer"):
                 raise ValueError(f"{name}: got {type(synapse).__name__}, expected a synapse such as Dense(W) or Bias(b)")
         for name, synapse in self.synapses.items():
+            if not hasattr(synapse, "axes"):
+                raise ValueError(f"{name}: got {type(synapse).__name__}, expected Dense or Conv2d")
             if (synapse.axes, len(synapse.weight.value)) != (W.axes, len(W.weight.value)):
                 raise ValueError(f"{name}: got {len(synapse.weight.value)} rows or another kind, expected {len(W.weight.value)}, as W")
+        if getattr(self.rule, "psi", None) is not None and not hasattr(self.neuron, "theta"):
+            raise ValueError("rule: got a Psi of its own with a neuron without threshold, expected psi=None")
         if taken:
-            raise ValueError(f"skips: got the name {min(taken)!r}, expected one other than W, V, b, B")
+            raise ValueError(f"skips: got the name {taken[0]!r}, expected one other than W, V, b, B and without a dot")
         if self.bias is not None:
             expected = (len(W.weight.value), *[1] * (W.axes - 1))
             checks.same("bias", self.bias.weight.value.shape, expected)
         if self.feedback is not None:
             checks.same("feedback", self.feedback.weight.value.shape, W.weight.value.shape)
+            got, expected = ([getattr(s, name, None) for name in ("stride", "padding")] for s in (self.feedback, W))
+            if got != expected:
+                raise ValueError(f"feedback: got stride and padding {got}, expected {expected}, as W")
 
     def weights(self):
         """Return synapse name -> its weight, the bias as "b"."""
@@ -104,10 +111,10 @@ class Layer:
             raise ValueError(f"x: got a step for neurons {current.shape}, expected {self.kept.shape} (reset between sequences)")
         for name, value in (skipped or {}).items():
             inputs[name] = value
-            current = current + self.synapses[name].forward(value)
+            current = self._plus(name, current, self.synapses[name].forward(value))
         if "V" in self.synapses:
             inputs["V"] = np.zeros_like(current) if self.y is None else self.y
-            current = current + self.synapses["V"].forward(inputs["V"])
+            current = self._plus("V", current, self.synapses["V"].forward(inputs["V"]))
         if self.bias is not None:
             current = current + self.bias.forward()
         u = current if self.kept is None else self.kept + current
@@ -115,6 +122,11 @@ class Layer:
         self.kept, self.y = self.neuron.rest(u, y), y
         self.now = self._remember(inputs, u, y, psi)
         return y
+
+    def _plus(self, name, current, added):
+        """Return current + added, refused unless both are of one shape: nothing may broadcast."""
+        checks.same(f"output of {name}", added.shape, current.shape)
+        return current + added
 
     def _remember(self, inputs, u, y, psi):
         """Advance the traces, eqs. (11), (16), and return the present step; past is read before it takes this step's psi in."""
@@ -124,7 +136,7 @@ class Layer:
         eligible = psi if rule.psi is None else rule.psi(u - self.neuron.theta)
         for name, value in inputs.items():
             for lam in set(rule.decays) - {0.0}:
-                self.traces[name, lam] = trace_step(self.traces.get((name, lam)), value, lam)
+                self.traces[name, lam] = trace_step(self.traces.get((name, lam)), value, float(lam))
             pre[name] = [self.traces[name, lam] if lam else value for lam in rule.decays]
         self.ones = rule.bias_decay * self.ones + 1.0
         if rule.past_decay is not None:
@@ -137,8 +149,11 @@ class Layer:
         if self.now is None or not self.tracing:
             raise ValueError("learn: got no step with traces since the last reset, expected step(x) first")
         now, rule = self.now, self.rule
+        checks.same("delta", np.shape(delta), now.psi.shape)
         # `outer` sums over the leading axes: stacked there, all terms of the rule are one matrix product
         posts = np.stack([delta * post for post in rule.posts(now.eligible, now.past)])
+        if len(posts) != len(rule.decays):
+            raise ValueError(f"rule: got {len(posts)} posts for {len(rule.decays)} decays, expected one a term")
         for name, synapse in self.synapses.items():
             self._add(name, synapse.outer(posts, np.stack(now.pre[name])))
         if self.bias is not None:

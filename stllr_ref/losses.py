@@ -38,6 +38,8 @@ def cross_entropy(logits, target):
     >>> loss.round(6), err.round(6)
     (array([0.126928]), array([[-0.119203,  0.119203]]))
     """
+    if np.ndim(logits) != 2:
+        raise ValueError(f"logits: got shape {np.shape(logits)}, expected [B, O]")
     target = checks.labels(target, len(logits), logits.shape[1])
     rows = np.arange(len(target))
     shifted = logits - logits.real.max(1, keepdims=True)  # a real constant: the shift must not move the imaginary part
@@ -73,7 +75,7 @@ def mse(output, target):
     >>> mse(np.array([[1.0, 3.0]]), np.array([[0.0, 1.0]]))
     (array([2.5]), array([[1., 2.]]))
     """
-    target = np.asarray(target)
+    output, target = np.asarray(output), np.asarray(target)
     checks.same("target", target.shape, output.shape)
     diff = output - target.astype(output.real.dtype, copy=False)
     per_sample = diff.reshape(len(diff), -1)
@@ -122,6 +124,7 @@ def window(T, lengths, *, last=None, start=None):
         raise ValueError(f"lengths: got {lengths.dtype} of shape {lengths.shape}, expected whole numbers, one a sample")
     if lengths.min() < 1 or lengths.max() > T:
         raise ValueError(f"lengths: got {lengths.min()} to {lengths.max()}, expected 1 to T = {T}")
+    lengths = lengths.astype(np.int64)  # unsigned lengths minus last would wrap
     if (last is None) == (start is None):
         raise ValueError(f"window: got last = {last} and start = {start}, expected exactly one of the two")
     first = lengths - checks.whole("last", last, 0) if start is None else checks.whole("start", start, 0)

@@ -35,6 +35,8 @@ class Network:
     """
 
     def __init__(self, row, dtype=None):
+        if not isinstance(row, (list, tuple)):
+            raise ValueError(f"row: got {type(row).__name__}, expected a list of layers, maps and signals")
         self.row = list(row)
         self.layers = [item for item in self.row if isinstance(item, Layer)]
         self._check()
@@ -128,6 +130,7 @@ class Network:
             else:
                 x, memo = item.forward(x)
                 self.trail.append(memo)
+        self.out = x
         return x
 
     def learn(self, err, target, inside):
@@ -139,6 +142,9 @@ class Network:
         if not self.trail:
             raise ValueError("learn: got no step since the last reset, expected step(x) first")
         on = np.asarray(inside).astype(self.dtype)
+        err = np.asarray(err).astype(self.dtype, copy=False)  # a loss of one's own may compute in another dtype
+        checks.same("err", err.shape, self.out.shape)
+        checks.same("inside", on.shape, err.shape[:1])
         mask = on.reshape(-1, *[1] * (err.ndim - 1))
         delta, skipped, replaced = err * mask / self.dtype.type(len(err)), {}, False
         number = len(self.layers)

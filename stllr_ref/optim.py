@@ -47,7 +47,7 @@ class SGD:
 
 
 class Adam:
-    r"""Adam (Kingma and Ba 2015), computed as PyTorch does.
+    r"""Adam (Kingma and Ba 2015), computed as PyTorch does; one step counter, so give every step the same names.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ class Adam:
     def step(self, grads):
         """Change every parameter named in grads (name -> array)."""
         params, new = _checked(self.net.get(), grads), {}
+        for name, g in grads.items():
+            checks.array(name, g, None)  # refused before a moment has seen it: NaN would never leave it
         self.t += 1
         for name, g in grads.items():
             self.m[name] = self.b1 * self.m.get(name, 0.0) + (1 - self.b1) * g

@@ -40,7 +40,8 @@ class STLLR:
     psi : callable, str or None
         Psi of the eligibility; None is the neuron's own.  `spike` makes it STDP.
     bias_decay : float
-        0: the published bias, delta psi without alpha or trace.  lam_pre: the causal term for an input that is always 1.
+        0: the published bias, delta psi without alpha or trace.  lam_pre: the causal term, alpha_pre included, for an
+        input that is always 1 (at lam_pre 0 the two differ by alpha_pre, and this field means the published one).
 
     Notes
     -----

@@ -5,7 +5,8 @@ r"""Synapses: a linear map on a weight, with three verbs.
 - `outer(post, pre)`: the sum over all leading axes of the products of post and pre, in the shape of the weight.
 
 Verbs take any leading axes, so the same code serves one step [B], a chunk of steps [K, B] and tangents [P, B].  The
-three belong together: <g, forward(x)> = <backward(g), x> = <outer(g, x), W> for any x and g.
+three belong together: <g, forward(x)> = <backward(g), x> = <outer(g, x), W> for any x and g.  A Bias has no backward:
+its input is the number 1, which no error needs to reach.
 """
 
 import numpy as np

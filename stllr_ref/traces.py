@@ -113,6 +113,7 @@ def stdp_sums(x, y, lam_pre, lam_post, alpha_pre, alpha_post):
     S-TLLR eq. (4), as printed: the whole past is read again at every step, O(T) memory.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
+    checks.same("y", y.shape, x.shape)
     dw = np.zeros_like(x)
     for t in range(len(x)):
         causal = sum(lam_pre ** (t - k) * x[k] for k in range(t + 1))
@@ -132,4 +133,5 @@ def stdp_traces(x, y, lam_pre, lam_post, alpha_pre, alpha_post):
     own trace leaves lam_post tr(y)[t-1]: the present spike never counts as the past.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
+    checks.same("y", y.shape, x.shape)
     return alpha_pre * y * trace(x, lam_pre) + alpha_post * x * (trace(y, lam_post) - y)

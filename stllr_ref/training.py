@@ -42,7 +42,9 @@ def sum_logits(logits, inside):
 
 def accuracy(logits, target, inside, score=window_softmax):
     """Return the share of samples whose best score [B, O] is the target's [B], from 0 to 1."""
-    return float((score(logits, inside).argmax(1) == target).mean())
+    best = score(logits, inside).argmax(1)
+    checks.same("target", np.shape(target), best.shape)
+    return float((best == target).mean())
 
 
 def _inputs(x, lengths, dtype):
@@ -57,6 +59,8 @@ def _inputs(x, lengths, dtype):
 
 def _split(data, dtype):
     """Return x, y, lengths of data = (x, y) or (x, y, lengths)."""
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3) or not np.ndim(data[1]):
+        raise ValueError(f"data: got {type(data).__name__}, expected (x, y) or (x, y, lengths), y one a sample")
     x, lengths = _inputs(data[0], data[2] if len(data) > 2 else None, dtype)
     y = np.asarray(data[1])
     if len(y) != x.shape[1]:
@@ -64,14 +68,14 @@ def _split(data, dtype):
     return x, y, lengths
 
 
-def holdout(x, y, share, rng):
-    """Return (train, validation), each (x, y): a share (0 to 1) of the samples of x [T, B, ...], y [B, ...] drawn by rng is held out."""
-    x, y, _ = _split((x, y), None)
+def holdout(data, share, rng):
+    """Return (train, validation) of data = (x, y) or (x, y, lengths), each as data: rng draws which share (0 to 1) is held out."""
+    x, y, lengths = _split(data, None)
     held = round(checks.number("share", share, 0, 1) * len(y))
     if not 0 < held < len(y):
         raise ValueError(f"share: got {share} of {len(y)} samples, expected at least one on each side")
     order = rng.permutation(len(y))
-    return tuple((x[:, part], y[part]) for part in (np.sort(order[held:]), np.sort(order[:held])))
+    return tuple((x[:, part], y[part], lengths[part])[: len(data)] for part in (np.sort(order[held:]), np.sort(order[:held])))
 
 
 def batches(samples, batch, rng=None):
@@ -85,6 +89,7 @@ def batches(samples, batch, rng=None):
 def predict(net, x, *, last, lengths=None, score=window_softmax, batch=200):
     """Return the class of each sample of x [T, B, ...], int [B]; `last` steps of each sample count."""
     x, lengths = _inputs(x, lengths, net.dtype)
+    checks.whole("last", last, 1)
     parts = []
     for at in batches(x.shape[1], batch):
         logits = network.forward(net, x[:, at])
@@ -95,6 +100,7 @@ def predict(net, x, *, last, lengths=None, score=window_softmax, batch=200):
 def evaluate(net, data, *, last, metric=accuracy, batch=200):
     """Return the metric of data = (x, y[, lengths]), averaged over its samples in batches, without learning."""
     x, y, lengths = _split(data, net.dtype)
+    checks.whole("last", last, 1)
     total = 0.0
     for at in batches(len(y), batch):
         logits = network.forward(net, x[:, at])
@@ -140,6 +146,9 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
     x, y, lengths = _split(train, net.dtype)
     if not isinstance(rng, np.random.Generator):
         raise ValueError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator")
+    if validation is not None:
+        _split(validation, net.dtype)
+    checks.whole("last", last, 1)
     checks.whole("epochs", epochs, 1)
     checks.whole("batch", batch, 1)
     optimiser, history = Adam(net, lr), []
@@ -155,7 +164,7 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
         history.append(Epoch(
             epoch, total / len(y), score / len(y),
             float("nan") if validation is None else evaluate(net, validation, last=last, metric=metric),
-            activity(net, x[:, shown])[0],
+            activity(net, x[:, shown], lengths[shown])[0],
             {name: float(np.mean(values)) for name, values in norms.items()},
         ))  # fmt: skip
         if callback and callback(history[-1]):

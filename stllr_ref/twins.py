@@ -5,14 +5,15 @@ r"""Two slow twins of `network.run`: the same numbers, in the form in which the 
 - `outer`: the eligibility e[b, i, j] of eq. (11) stands there as an array, one outer product a sample.  This is the only
   place of the library that holds B x N_out x N_in numbers; the matrix products of `network.run` never form them.
 
-Both take stacks of Dense layers (recurrent or not, with bias) under STLLR rules and the spatial error (BP).
+Both take stacks of Dense layers (recurrent or not, with bias) under STLLR rules and the spatial error (BP); rng is
+there for the signature alone, since nothing in such a stack draws at random.
 """
 
 import numpy as np
 
 from stllr_ref.layer import pull
 from stllr_ref.network import check_run
-from stllr_ref.neurons import LIF
+from stllr_ref.neurons import LIF, Leaky
 from stllr_ref.rules import STLLR
 from stllr_ref.synapses import Dense
 
@@ -20,7 +21,8 @@ from stllr_ref.synapses import Dense
 def _check(net, x, target, inside):
     """Return x and inside, refused unless the network is a plain stack that the twins can walk."""
     for i, layer in enumerate(net.layers):
-        plain = all(isinstance(s, Dense) for s in layer.synapses.values()) and not layer.skips and layer.feedback is None
+        known = isinstance(layer.neuron, (LIF, Leaky)) and all(isinstance(s, Dense) for s in layer.synapses.values())
+        plain = known and not layer.skips and layer.feedback is None
         if not plain or type(layer.rule) is not STLLR or layer.rule.psi is not None:
             raise ValueError(f"layer {i}: got convolutions, skips, feedback or another rule, expected Dense layers under STLLR")
     if len(net.row) > len(net.layers):
@@ -87,7 +89,7 @@ class _LoopLayer:
         return [sum(delta[i] * psi[i] * W[i][j] for i in self.units) for j in range(len(self.xs[t]))]
 
 
-def loops(net, x, target, loss, inside):
+def loops(net, x, target, loss, inside, *, rng=None):
     """Return logits [T, B, O] and grads as `network.run`, by loops over samples, steps, units and inputs; eqs. (1)-(2), (9)-(16)."""
     x, inside = _check(net, x, target, inside)
     T, B = inside.shape
@@ -107,7 +109,7 @@ def loops(net, x, target, loss, inside):
     return logits, _grads(net, sums)
 
 
-def outer(net, x, target, loss, inside):
+def outer(net, x, target, loss, inside, *, rng=None):
     """Return logits [T, B, O] and grads as `network.run`, with every eligibility e [B, N_out, N_in] as an array; eqs. (8), (11)."""
     x, inside = _check(net, x, target, inside)
     sums = [{name: np.zeros_like(w.value) for name, w in layer.weights().items()} for layer in net.layers]

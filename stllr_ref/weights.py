@@ -46,6 +46,8 @@ class Standardised:
 
     def __init__(self, W, gain=None):
         W = _floating(W)
+        if W.ndim < 2 or not len(W):
+            raise ValueError(f"W: got shape {W.shape}, expected [N_out, N_in] or [C_out, C_in, k, k]")
         self.fan_in = W[0].size
         if self.fan_in < 2:
             raise ValueError(f"W: got fan-in {self.fan_in} under standardisation, expected at least 2 (the variance of one number is 0/0)")
@@ -99,5 +101,5 @@ def uniform(rng, n_out, *fan_in):
 
 def _floating(W):
     """Return a copy of W as float32, float64 or complex128 (anything else becomes float64)."""
-    W = np.asarray(W)
-    return checks.array("W", W, W.dtype if W.dtype in (np.float32, np.float64) else np.float64).copy()
+    dtype = getattr(W, "dtype", None)
+    return checks.array("W", W, dtype if dtype in (np.float32, np.float64) else np.float64).copy()

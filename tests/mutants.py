@@ -65,7 +65,7 @@ MUTANTS = {
         PRINTED, "test_golden.py::test_layer_has_the_published_traces[dense_postm1_soft_raw-float64]"]),
     "undelayed recurrence": Mutant("layer:Layer._remember", "in inputs.items()", "in {n: y if n == 'V' else x for n, x in inputs.items()}.items()", [
         PRINTED, "test_bptt.py::test_tc13_local_rule_of_a_recurrent_neuron_reads_the_spike_of_the_step_before"]),
-    "recurrence dropped": Mutant("layer:Layer.step", 'self.synapses["V"].forward(inputs["V"])', "0", [
+    "recurrence dropped": Mutant("layer:Layer.step", 'self.synapses["V"].forward(inputs["V"])', "0 * current", [
         "test_layer.py::test_potential_is_equation_1_with_recurrence_and_bias"]),
     "potential survives a reset": Mutant("layer:Layer.reset", "self.kept = self.y", 'self.kept = getattr(self, "kept", None); self.y', [
         "test_network.py::test_tc04_a_second_run_equals_the_first_and_a_fresh_network_s[dense]"]),

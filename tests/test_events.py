@@ -44,26 +44,26 @@ def slow(t, x, y, p, bin_of, shape, old):
 
 
 @pytest.mark.parametrize("n_bins, counts", [(2, [2, 3]), (4, [1, 1, 1, 2]), (5, [1, 1, 1, 1, 1])])
-def test_last_edge_is_closed_when_binning_by_count(n_bins, counts):
+def test_tc19_last_edge_is_closed_when_binning_by_count(n_bins, counts):
     assert channel([0, 1, 2, 3, 4], partial(bin_by_count, n_bins=n_bins)) == counts
 
 
-def test_a_count_of_bins_that_does_not_divide_the_span_loses_nothing():
+def test_tc19_a_count_of_bins_that_does_not_divide_the_span_loses_nothing():
     assert sum(channel(range(101), partial(bin_by_count, n_bins=7))) == 101
 
 
-def test_one_event_in_one_bin_is_counted():
+def test_tc19_one_event_in_one_bin_is_counted():
     assert channel([5], partial(bin_by_count, n_bins=1)) == [1]
     assert channel([5], partial(bin_by_width, width_us=10)) == [1]
 
 
-def test_a_span_of_zero_is_bin_0():
+def test_tc19_a_span_of_zero_is_bin_0():
     assert channel([7, 7], partial(bin_by_count, n_bins=3)) == [2, 0, 0]
     assert channel([7, 8], partial(bin_by_count, n_bins=3, start_us=7, stop_us=7)) == [1, 0, 0]
 
 
 @pytest.mark.parametrize("span_us, whole", [(1_575_000, 21), (1_574_999, 20)])
-def test_whole_windows_of_75_ms_in_a_slice_of_1575_ms(span_us, whole):
+def test_tc19_whole_windows_of_75_ms_in_a_slice_of_1575_ms(span_us, whole):
     t = [0, span_us]
     frames, report = bin_by_width(t, [0, 0], sensor=(1,), width_us=75_000, n_bins=span_us // 75_000)
     assert len(frames) == whole and report == Report(read=2, kept=1, dropped=1)
@@ -71,7 +71,7 @@ def test_whole_windows_of_75_ms_in_a_slice_of_1575_ms(span_us, whole):
     assert len(frames) == whole + 1 and report == Report(read=2, kept=2, dropped=0)
 
 
-def test_float16_seconds_are_widened_before_they_are_scaled():
+def test_tc20_float16_seconds_are_widened_before_they_are_scaled():
     np.testing.assert_array_equal(seconds_to_us(np.array([0, 0.0014, 0.29], np.float16)), [0, 1399, 290039])
 
 
@@ -98,20 +98,20 @@ def test_seconds_that_are_no_time_are_refused(bad):
         seconds_to_us([0.0, 1.0, bad])
 
 
-def test_a_second_in_bins_of_10_ms_has_100():
+def test_tc20_a_second_in_bins_of_10_ms_has_100():
     frames, report = bin_by_width([0, 9999, 10000, 999999], [0] * 4, sensor=(1,), width_us=10_000)
     assert np.repeat(np.arange(100), frames[:, 0].astype(int)).tolist() == [0, 0, 1, 99]
     assert len(frames) == 100 and report.dropped == 0
 
 
-def test_bins_are_exact_where_floating_point_is_not():
+def test_tc20_bins_are_exact_where_floating_point_is_not():
     assert int(0.3 / 0.1) == 2 and int(0.7 / 0.1) == 6
     frames, _ = bin_by_width([300_000, 700_000], [0, 0], sensor=(1,), width_us=100_000)
     assert np.flatnonzero(frames).tolist() == [3, 7]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.uint16])
-def test_40000_events_in_one_pixel_stay_40000(dtype):
+def test_tc20_40000_events_in_one_pixel_stay_40000(dtype):
     frames, report = bin_by_count(np.zeros(40_000, int), np.ones(40_000, int), sensor=(2,), n_bins=1, dtype=dtype)
     assert frames.tolist() == [[0, 40_000]] and frames.dtype == dtype and report.kept == 40_000
 
@@ -133,7 +133,7 @@ def test_a_count_that_its_type_does_not_hold_is_refused(dtype, n, most):
         (partial(bin_by_count, sensor=SENSOR, n_bins=6, p=[], size=(2, 3)), (6, 2, 2, 3)),
     ],
 )
-def test_no_events_are_zero_frames_and_a_warning(bins, shape):
+def test_tc20_no_events_are_zero_frames_and_a_warning(bins, shape):
     with pytest.warns(UserWarning, match="^t: got no events, expected at least one; all . frames are zero$"):
         frames, report = bins([], [], y=[])
     assert frames.shape == shape and frames.dtype == np.float32 and not frames.any() and report == (0, 0, 0)
@@ -147,7 +147,7 @@ def test_the_warning_points_at_the_caller():
         assert seen[0].filename == __file__
 
 
-def test_unsorted_times_give_the_frames_of_sorted_ones():
+def test_tc21_unsorted_times_give_the_frames_of_sorted_ones():
     for bins in (partial(bin_by_count, n_bins=2), partial(bin_by_width, width_us=2)):
         assert channel([4, 0, 2], bins) == channel([0, 2, 4], bins)
     assert channel([4, 0, 2], partial(bin_by_count, n_bins=2)) == [1, 2]
@@ -218,7 +218,7 @@ def test_off_comes_before_on():
 
 
 @each
-def test_polarities_map_the_same_however_written(bins):
+def test_tc21_polarities_map_the_same_however_written(bins):
     t, x, y, p = recording()
     expected, _ = bins(t, x, y, p, sensor=SENSOR)
     assert (expected.sum((0, 2, 3)) > 0).all()
@@ -243,13 +243,13 @@ def test_binary_frames_say_whether_there_was_an_event(bins):
     assert frames.dtype == bool and report.kept == counts.sum()
 
 
-def test_duplicates_are_counted():
+def test_tc21_duplicates_are_counted():
     assert bin_by_width([3] * 5, [1] * 5, [0] * 5, [1] * 5, sensor=(2, 2), width_us=10)[0][0, 1, 0, 1] == 5
 
 
 @each
 @pytest.mark.parametrize("merge", [False, True])
-def test_input_arrays_are_unchanged(bins, merge):
+def test_tc21_input_arrays_are_unchanged(bins, merge):
     events = recording()
     events[3][:] = 2 * events[3] - 1
     copies = [a.copy() for a in events]
@@ -271,7 +271,7 @@ def test_coordinates_may_be_of_any_type_of_number(kind):
     assert np.argwhere(expected)[-1].tolist() == [2, 0, 38 // 2, 81 * 300 // 346]
 
 
-def test_bins_start_at_the_given_time():
+def test_tc21_bins_start_at_the_given_time():
     bins = partial(bin_by_width, width_us=200_000, n_bins=5)
     assert channel(seconds_to_us([0.1, 0.5, 0.9]), bins) == [1, 0, 1, 0, 1]
     assert channel([0, 199_999, 200_000], partial(bins, start_us=200_000)) == [1, 0, 0, 0, 0]
@@ -359,7 +359,7 @@ BAD = {
 
 @pytest.mark.parametrize("bins", [partial(bin_by_width, width_us=2), partial(bin_by_count, n_bins=3)], ids=["width", "count"])
 @pytest.mark.parametrize("changes, message", BAD.values(), ids=BAD)
-def test_bad_events_are_refused_in_one_line(bins, changes, message):
+def test_tc21_bad_events_are_refused_in_one_line(bins, changes, message):
     bins(**good())
     with pytest.raises(ValueError) as refusal:
         bins(**good(**changes))

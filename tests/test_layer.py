@@ -332,7 +332,7 @@ def test_batch_may_change_size_at_a_reset_and_not_before():
     (lambda: Layer(Dense(W), neuron(), SLTT(), bias=Bias(np.zeros((H, 1, 1)))), r"bias: got shape \(4, 1, 1\), expected \(4,\)"),
     (lambda: Layer(Conv2d(random(2, 3, 3, 3)), neuron(), SLTT(), bias=Bias(np.zeros(2))), r"bias: got shape \(2,\), expected \(2, 1, 1\)"),
     (lambda: Layer(Dense(W), neuron(), SLTT(), feedback=Dense(W.T)), r"feedback: got shape \(5, 4\), expected \(4, 5\)"),
-    (lambda: Layer(Dense(W), neuron(), SLTT(), skips={"V": (Dense(W), 0)}), "skips: got the name 'V', expected one other than W, V, b, B"),
+    (lambda: Layer(Dense(W), neuron(), SLTT(), skips={"V": (Dense(W), 0)}), "skips: got the name 'V', expected one other than W, V, b, B and without a dot"),
     (lambda: Layer(Dense(W), neuron(), SLTT()).step(np.zeros((B, H))), r"x: got 4 inputs, expected 5 \(W has shape \(4, 5\)\)"),
 ], ids=str)
 def test_layer_refuses_what_does_not_fit_in_one_line(make, message):

@@ -55,6 +55,7 @@ class Settings:
         checks.choice("signal", self.signal, tuple(SIGNALS))
         checks.whole("last", self.last, 1)
         checks.whole("epochs", self.epochs, 1)
+        checks.number("alpha_post", self.alpha_post)
 
 
 class Result(NamedTuple):
@@ -103,7 +104,7 @@ def build(settings, n_in, n_out, seed):
     *hidden, readout = layers(settings, n_in, n_out, weights, feedback)
     row = []
     for layer, n in zip(hidden, settings.hidden):
-        signal = SIGNALS[settings.signal]
+        signal = None if settings.rule == "frozen" else SIGNALS[settings.signal]
         row += [layer] if signal is None else [layer, signal(kaiming(feedback, n_out, n))]
     if settings.rule == "frozen":
         row.append(Frozen())

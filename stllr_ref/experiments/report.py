@@ -25,6 +25,7 @@ def row(results):
     return {
         **{name: getattr(s, name) for name in CHANGING},
         "alpha_post": s.alpha_post if s.rule == "stllr" else None,
+        "signal": None if s.rule in ("bptt", "tbptt", "frozen", "counts") else s.signal,  # what these never look at
         "metric": "accuracy",
         "test": tests,
         "validation": [r.validation for r in results],
@@ -51,7 +52,7 @@ def summary(rows, data, threads):
 def label(result):
     """Return the name of a row: the rule, and alpha_post where it matters."""
     s = result.settings
-    return f"{s.rule} {s.alpha_post:+g}".replace("+0", " 0") if s.rule == "stllr" else s.rule
+    return f"{s.rule} {s.alpha_post:{'+' if s.alpha_post else ' '}g}" if s.rule == "stllr" else s.rule
 
 
 def table(rows):
