@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from stllr_ref import __main__ as cli
+from stllr_ref.training import Epoch
 
 FAST = ["run", "digits", "--epochs", "1"]
 
@@ -108,9 +110,58 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, words, capsys):
     assert all(word in err for word in words), err
 
 
-def test_a_diverged_run_exits_1_with_one_line_that_names_the_epoch(monkeypatch, tmp_path, capsys):
-    from dataclasses import replace
+@pytest.fixture
+def untrained(monkeypatch):
+    """Let any training fail."""
+    monkeypatch.setattr(cli.classify, "run", None)
 
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--seed", "2"], ["--seed 2"]),  # no short form of --seeds
+        (["--rules", "counts,counts"], ["counts", "twice"]),
+        (["--rules", "stllr", "--alpha-post=1,1"], ["stllr", "twice"]),
+        (["--rules", "counts,stllr", "--alpha-post=1,nan"], ["alpha_post", "nan"]),
+        (["--alpha-post", "-1,0"], ["--alpha-post=-1,0", "with ="]),
+        (["--rules", "bptt", "--alpha-post=1"], ["--alpha-post", "bptt", "stllr"]),
+        (["--out", ""], ["--out", "empty", "folder"]),
+        (["--out", f"{__file__}/folder"], ["--out", "test_cli.py/folder", "written"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].startswith("--") else None,
+)
+def test_what_cannot_run_is_refused_in_one_line_before_anything_trains(arguments, words, untrained, capsys):
+    assert cli.main([*FAST, *arguments]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and all(word in err for word in words), err
+
+
+def test_a_folder_that_may_not_be_made_is_refused_before_anything_trains(untrained, monkeypatch, tmp_path, capsys):
+    def denied(*args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cli.Path, "mkdir", denied)
+    assert cli.main([*FAST, "--out", str(tmp_path / "new")]) == 2
+    assert "Permission denied), expected a folder that can be written" in capsys.readouterr().err
+
+
+def result(**settings):
+    """Return the result of a trial that nobody ran."""
+    epoch = Epoch(1, 1.0, 0.5, 0.5, [], {})
+    return cli.classify.Result(replace(cli.digits.SETTINGS, **settings), 0, 0.5, 0.5, 1.0, 1, 1, [epoch], {})
+
+
+@pytest.mark.parametrize("rule, signal", [("stllr", "dfa"), ("ottt", "dfa"), ("sltt", "dfa"), *((rule, None) for rule in ("bptt", "tbptt", "frozen", "counts"))])
+def test_json_names_the_signal_where_the_rule_looks_at_it(rule, signal):
+    assert cli.report.row([result(rule=rule, signal="dfa")])["signal"] == signal
+
+
+@pytest.mark.parametrize("alpha_post, label", [(0.5, "stllr +0.5"), (0, "stllr  0"), (-0.5, "stllr -0.5"), (1, "stllr +1")])
+def test_a_row_of_s_tllr_shows_the_sign_of_alpha_post(alpha_post, label):
+    assert cli.report.label(result(alpha_post=alpha_post)) == label
+
+
+def test_a_diverged_run_exits_1_with_one_line_that_names_the_epoch(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(cli.TASKS["digits"], "SETTINGS", replace(cli.TASKS["digits"].SETTINGS, lr=1e38))
     assert cli.main([*FAST, "--rules", "bptt", "--out", str(tmp_path)]) == 1
     err = capsys.readouterr().err

@@ -93,6 +93,12 @@ def test_cosine_with_an_array_of_zeros_is_nan_without_a_warning(a, b):
     assert np.isnan(cosine(np.array(a), np.array(b)))
 
 
+@pytest.mark.parametrize("b", [A.T, A.ravel(), A[:1]], ids=["transposed", "flat", "row"])
+def test_cosine_refuses_another_shape(b):
+    with pytest.raises(ValueError, match=r"^b: got shape \(.*\), expected \(2, 3\)$"):
+        cosine(A, b)
+
+
 def test_alignment_by_hand():
     got = alignment({"a": np.array([3.0, -4, 0]), "rest": A}, {"a": np.array([3.0, 0, 4])})
     assert got == {"a": {"cosine": pytest.approx(9 / 25), "norm_ratio": 1, "sign_agreement": pytest.approx(1 / 3)}}
@@ -126,6 +132,13 @@ def test_activity_is_the_share_of_spikes_and_the_smallest_distance_to_a_threshol
     net = Network([Layer(Dense([[1.0], [2.0]]), LIF(0, 1.25, "triangle", "none"), SLTT()), Layer(Dense([[1.0, 1]]), Leaky(0), SLTT())])
     rates, margin = gradcheck.activity(net, np.array([0.0, 1, 1, 3]).reshape(4, 1, 1))  # u: 0 0, 1 2, 1 2, 3 6
     assert rates == [4 / 8] and margin == 0.25
+
+
+def test_activity_counts_neither_the_rate_nor_the_distance_of_padding():
+    net = Network([Layer(Dense([[1.0], [2.0]]), LIF(0, 1.25, "triangle", "none"), SLTT()), Layer(Dense([[1.0, 1]]), Leaky(0), SLTT())])
+    x = np.array([[0.0, 0], [1, 1], [1, 1.26], [3, 1.26], [1.26, 1.26]])[..., None]  # 1.26 is padding: 0.01 above theta
+    rates, margin = gradcheck.activity(net, x, lengths=[4, 2])
+    assert rates == [pytest.approx(5 / 12)] and margin == 0.25
 
 
 def test_activity_leaves_the_readout_out_and_counts_every_spiking_layer():
@@ -206,6 +219,23 @@ def test_complex_step_leaves_the_parameters_as_they_were():
 def test_complex_step_gives_the_names_asked_for():
     twin = gradcheck.twin(make("dense-1"), smooth=True)
     assert list(gradcheck.complex_step(twin, spikes("dense"), TARGET, cross_entropy, INSIDE, names=["1.b"])) == ["1.b"]
+
+
+def test_smooth_twin_refuses_a_psi_without_a_primitive():
+    net = Network([Layer(Dense(A), LIF(0.5, 1, np.cos), SLTT()), Layer(Dense(A[:, :2]), Leaky(0), SLTT())])
+    with pytest.raises(ValueError, match="^psi: got cos without a primitive, expected one in PRIMITIVE, or smooth=False$"):
+        gradcheck.twin(net, smooth=True)
+
+
+def test_complex_step_refuses_an_unknown_name():
+    twin = gradcheck.twin(make("dense-1"), smooth=True)
+    with pytest.raises(ValueError, match="^names: got '0.V', expected one of 0.W, 0.b, 1.W, 1.b$"):
+        gradcheck.complex_step(twin, spikes("dense"), TARGET, cross_entropy, INSIDE, names=["0.V"])
+
+
+def test_complex_step_refuses_a_network_that_spikes():
+    with pytest.raises(ValueError, match="^layer 0: got spikes, which let no derivative pass, expected a twin of the network$"):
+        gradcheck.complex_step(make("dense-1"), spikes("dense"), TARGET, cross_entropy, INSIDE)
 
 
 @pytest.mark.parametrize("derivative", [gradcheck.complex_step, gradcheck.central_differences])

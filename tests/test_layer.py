@@ -327,11 +327,50 @@ def test_batch_may_change_size_at_a_reset_and_not_before():
     assert layer.step(X[0, :2]).shape == (2, H)
 
 
+@pytest.mark.parametrize("delta", [np.ones((B, 1)), np.ones(H), 1.0], ids=["column", "row", "number"])
+def test_layer_refuses_a_delta_that_would_broadcast(delta):
+    layer = recurrent()
+    layer.step(X[0])
+    with pytest.raises(ValueError, match=r"^delta: got shape \(.*\), expected \(3, 4\)$"):
+        layer.learn(delta)
+
+
+class OnePostForTwoDecays:
+    decays, past_decay, psi, bias_decay = (0.5, 0.0), None, None, 0.0
+
+    def posts(self, psi, past):
+        return (psi,)
+
+
+def test_layer_refuses_a_rule_of_more_decays_than_posts():
+    layer = Layer(Dense(W), neuron(), OnePostForTwoDecays())
+    layer.step(X[0])
+    with pytest.raises(ValueError, match="^rule: got 1 posts for 2 decays, expected one a term$"):
+        layer.learn(DELTA[0])
+
+
+def conv(**options):
+    """Return a filter bank that keeps an image of 3 x 3, unless an option says otherwise."""
+    return Conv2d(random(2, 2, 3, 3), **options)
+
+
+PIXELS = spikes(B, 2, 3, 3)
+
+
 @pytest.mark.parametrize("make, message", [
     (lambda: Layer(Dense(W), neuron(), SLTT(), bias=Bias(np.zeros(N))), r"bias: got shape \(5,\), expected \(4,\)"),
     (lambda: Layer(Dense(W), neuron(), SLTT(), bias=Bias(np.zeros((H, 1, 1)))), r"bias: got shape \(4, 1, 1\), expected \(4,\)"),
     (lambda: Layer(Conv2d(random(2, 3, 3, 3)), neuron(), SLTT(), bias=Bias(np.zeros(2))), r"bias: got shape \(2,\), expected \(2, 1, 1\)"),
     (lambda: Layer(Dense(W), neuron(), SLTT(), feedback=Dense(W.T)), r"feedback: got shape \(5, 4\), expected \(4, 5\)"),
+    (lambda: Layer(conv(), neuron(), SLTT(), feedback=conv(stride=2)), r"feedback: got stride and padding \[2, 1\], expected \[1, 1\], as W"),
+    (lambda: Layer(conv(), neuron(), SLTT(), feedback=conv(padding=0)), r"feedback: got stride and padding \[1, 0\], expected \[1, 1\], as W"),
+    (lambda: Layer(Dense(W), neuron(), SLTT(), feedback=W), r"feedback: got ndarray, expected a synapse such as Dense\(W\) or Bias\(b\)"),
+    (lambda: Layer(Dense(W), neuron(), SLTT(), V=V), r"V: got ndarray, expected a synapse such as Dense\(W\) or Bias\(b\)"),
+    (lambda: Layer(Bias(b), neuron(), SLTT()), "W: got Bias, expected Dense or Conv2d"),
+    (lambda: Layer(Dense(W), Leaky(0.5), STLLR(**RULE, psi="triangle")), "rule: got a Psi of its own with a neuron without threshold, expected psi=None"),
+    (lambda: Layer(conv(), neuron(), SLTT(), V=conv(padding=0)).step(PIXELS), r"output of V: got shape \(3, 2, 1, 1\), expected \(3, 2, 3, 3\)"),
+    (lambda: Layer(conv(), neuron(), SLTT(), skips={"S": (conv(padding=0), 0)}).step(PIXELS, {"S": PIXELS}), r"output of S: got shape \(3, 2, 1, 1\), expected \(3, 2, 3, 3\)"),
+    (lambda: Layer(Dense(W), neuron(), SLTT(), skips={"S.1": (Dense(W), 0)}), "skips: got the name 'S.1', expected one other than W, V, b, B and without a dot"),
     (lambda: Layer(Dense(W), neuron(), SLTT(), skips={"V": (Dense(W), 0)}), "skips: got the name 'V', expected one other than W, V, b, B and without a dot"),
     (lambda: Layer(Dense(W), neuron(), SLTT()).step(np.zeros((B, H))), r"x: got 4 inputs, expected 5 \(W has shape \(4, 5\)\)"),
 ], ids=str)

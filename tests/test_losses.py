@@ -79,6 +79,11 @@ def test_mse_is_the_mean_over_a_samples_outputs():
     np.testing.assert_array_equal(err, [[[1, 2]], [[0, 0]]])
 
 
+def test_mse_takes_lists():
+    loss, err = mse([[1.0, 3.0]], [[0, 1]])
+    assert loss.tolist() == [2.5] and err.tolist() == [[1, 2]]
+
+
 def test_losses_stay_in_float32():
     logits, target = batch()
     small = logits.astype(np.float32)
@@ -108,6 +113,11 @@ def test_cross_entropy_refuses_labels_that_are_none(target, message):
         cross_entropy(batch()[0], target)
 
 
+def test_cross_entropy_refuses_logits_without_a_batch():
+    with pytest.raises(ValueError, match=r"^logits: got shape \(4,\), expected \[B, O\]$"):
+        cross_entropy(np.zeros(4), ONE)
+
+
 def test_mse_refuses_a_target_of_another_shape():
     with pytest.raises(ValueError, match=r"^target: got shape \(3,\), expected \(3, 4\)$"):
         mse(batch()[0], np.zeros(3))
@@ -134,6 +144,12 @@ def test_tc14_window_longer_than_a_sample_is_all_its_steps():
 def test_tc15_window_counts_the_last_real_steps_of_each_sample():
     inside = window(20, [12, 20, 3], last=5)
     assert [np.flatnonzero(column).tolist() for column in inside.T] == [[7, 8, 9, 10, 11], [15, 16, 17, 18, 19], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int8])
+@pytest.mark.parametrize("last", [4, 300])
+def test_window_neither_wraps_nor_overflows_lengths_of_a_small_or_unsigned_type(dtype, last):
+    np.testing.assert_array_equal(window(6, np.array([6, 3], dtype), last=last), window(6, [6, 3], last=last))
 
 
 def test_window_that_starts_in_the_padding_is_empty():

@@ -53,9 +53,10 @@ def test_rules_that_share_a_seed_share_their_initial_weights():
     assert (nets[0]["0.W"] != classify.build(digits.SETTINGS, 512, 10, 4).get()["0.W"]).any()
 
 
-def test_frozen_layers_do_not_move_and_their_readout_does():
+@pytest.mark.parametrize("signal", classify.SIGNALS)
+def test_frozen_layers_do_not_move_and_their_readout_does(signal):
     x, y = first_batch()
-    net = classify.build(replace(digits.SETTINGS, rule="frozen"), 512, 10, 0)
+    net = classify.build(replace(digits.SETTINGS, rule="frozen", signal=signal), 512, 10, 0)
     before = net.get()
     training.fit(net, (x, y), last=15, epochs=1, batch=10, lr=1e-2, rng=np.random.default_rng(0))
     moved = {name: (net.get()[name] != before[name]).any() for name in before}

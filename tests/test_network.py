@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from stllr_ref import gradcheck, network
+from stllr_ref import bptt, gradcheck, network
 from stllr_ref.gradcheck import error, liveness
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, mse, window
@@ -485,6 +485,39 @@ def test_every_array_of_state_gradient_and_output_has_the_network_s_dtype(kind, 
     assert {array.dtype for array in arrays} == {np.dtype(dtype)}
 
 
+def cross_entropy_of_doubles(output, target):
+    return cross_entropy(output.astype(np.float64), target)
+
+
+class NumPyDecays:
+    """A rule of one's own that follows S-TLLR with NumPy's doubles."""
+
+    decays, past_decay, psi, bias_decay = (np.float64(0.7), np.float64(0)), 0.4, None, 0.0
+
+    def posts(self, psi, past):
+        return psi, -past
+
+    def bias_post(self, psi, eligible):
+        return psi
+
+
+def dtypes(net, run, loss=cross_entropy):
+    """Return the dtypes of all gradients of a run and of the state that it leaves."""
+    _, grads = run(net, data("dense"), TARGET, loss, INSIDE)
+    return {array.dtype for array in (*live(grads).values(), *(a for layer in net.layers for a in layer.state().values()))}
+
+
+@pytest.mark.parametrize("run", [network.run, bptt.run], ids=["local", "bptt"])
+def test_a_loss_that_computes_in_float64_leaves_a_float32_network_in_float32(run):
+    assert dtypes(make("dense", np.float32), run, cross_entropy_of_doubles) == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("run", [network.run, bptt.run], ids=["local", "bptt"])
+def test_a_rule_with_decays_of_numpy_leaves_a_float32_network_in_float32(run):
+    net = Network([dense(H, N, 2, NumPyDecays(), bias=Bias(np.zeros(H))), readout(H)], np.float32)
+    assert dtypes(net, run) == {np.dtype(np.float32)}
+
+
 @each
 def test_float32_network_agrees_with_float64(kind):
     logits, grads = learn(kind)
@@ -559,6 +592,9 @@ BAD_NETWORKS = {
     "learning before a step": lambda: make("dense").learn(random(B, O), TARGET, np.ones(B, bool)),
     "two local classifiers of one name": lambda: Network([dense(H, N, 2), Local(random(O, H)), Local(random(O, H)), readout(H)]),
     "local classifier below the first layer": lambda: Network([Local(random(O, N)), dense(H, N, 2), readout(H)]),
+    "a weight beyond float32": lambda: make("dense", np.float32).put({"2.b": np.full(O, 1e300)}),
+    "an input beyond float32": lambda: learn("dense", 1e300 * data("dense"), net=make("dense", np.float32)),
+    "a layer without a row": lambda: Network(dense(H, N, 2)),
     "no layer": lambda: Network([]), "a map alone": lambda: Network([Flatten()]), "signal last": lambda: Network([dense(H, N, 2), DFA(random(O, H))]),
     "not a layer": lambda: Network([dense(H, N, 2), "pool"]), "an array": lambda: Network([random(H, N)]),
     "one layer twice": lambda: Network([layer := dense(H, H, 2), layer]),
@@ -582,6 +618,29 @@ def test_run_refuses_bad_input_in_one_line(bad):
 @pytest.mark.parametrize("bad", BAD_NETWORKS)
 def test_network_refuses_bad_parts_in_one_line(bad):
     refused(BAD_NETWORKS[bad])
+
+
+@pytest.mark.parametrize("err, inside, message", [
+    (np.ones((B, 1)), np.ones(B, bool), r"err: got shape \(3, 1\), expected \(3, 4\)"),
+    (np.ones((B, O)), np.ones(1, bool), r"inside: got shape \(1,\), expected \(3,\)"),
+    (np.ones((B, O)), np.ones(B - 1, bool), r"inside: got shape \(2,\), expected \(3,\)"),
+], ids=["err", "one", "fewer"])  # fmt: skip
+def test_learn_refuses_an_error_or_a_window_that_would_broadcast(err, inside, message):
+    net = make("dense")
+    net.step(data("dense")[0])
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        net.learn(err, TARGET, inside)
+
+
+def one_error_a_sample(output, target):
+    loss, err = cross_entropy(output, target)
+    return loss, err.sum(1)
+
+
+@pytest.mark.parametrize("run", [network.run, bptt.run, functools.partial(bptt.run, summed=True)], ids=["local", "bptt", "summed"])
+def test_run_refuses_a_loss_with_one_error_a_sample(run):
+    with pytest.raises(ValueError, match=r"^err: got shape \(3,\), expected \(3, 4\)$"):
+        run(make("dense"), data("dense"), TARGET, one_error_a_sample, INSIDE)
 
 
 def test_swapped_axes_are_named():

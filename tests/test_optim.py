@@ -142,6 +142,19 @@ def test_adam_state_once_read_does_not_change():
     assert all(np.array_equal(read[name], before[name]) for name in read)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_adam_goes_on_after_a_refused_gradient_as_if_it_had_not_come(bad):
+    adam, untouched, (first, second) = Adam(linear(), 0.05), Adam(linear(), 0.05), sequence(2)
+    adam.step(first)
+    with pytest.raises(ValueError, match=rf"^0.b: got {bad} at \(1,\), expected finite numbers$"):
+        adam.step({"0.W": second["0.W"], "0.b": np.array([1.0, bad])})
+    adam.step(second)
+    for grads in (first, second):
+        untouched.step(grads)
+    for got, expected in [(adam.get(), untouched.get()), (adam.net.get(), untouched.net.get())]:
+        assert all(np.array_equal(got[name], value) for name, value in expected.items())
+
+
 def test_two_optimisers_do_not_share_moments():
     first, second = Adam(linear(), 0.05), Adam(linear(), 0.05)
     first.step(sequence(1)[0])

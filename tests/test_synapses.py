@@ -155,6 +155,7 @@ def test_bias_keeps_float32():
 
 @pytest.mark.parametrize("call, message", [
     (lambda: Dense(random(4)), r"W: got shape \(4,\), expected \[N_out, N_in\]"),
+    (lambda: Dense([[1.0, 2], [3.0]]), "W: got rows of unequal length, expected one rectangular array"),
     (lambda: Dense(random(4, 5)).forward(random(3, 4)), r"x: got 4 inputs, expected 5 \(W has shape \(4, 5\)\)"),
     (lambda: Conv2d(random(4, 5)), r"W: got shape \(4, 5\), expected \[C_out, C_in, k, k\]"),
     (lambda: Conv2d(random(4, 2, 3, 2)), r"W: got shape \(4, 2, 3, 2\), expected \[C_out, C_in, k, k\]"),

@@ -122,3 +122,10 @@ def test_stdp_has_no_noncausal_term_at_a_coincidence():
 
 def test_stdp_accepts_lists_of_whole_numbers():
     np.testing.assert_allclose(stdp_traces([1, 0], [0, 1], **STDP), [0, 0.9 * 0.75], rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("stdp", [stdp_sums, stdp_traces])
+@pytest.mark.parametrize("y", [np.ones(1), np.ones(5), np.ones(())], ids=["one", "longer", "number"])
+def test_stdp_refuses_spike_trains_of_different_length(stdp, y):
+    with pytest.raises(ValueError, match=r"^y: got shape \(.*\), expected \(4,\)$"):
+        stdp(np.ones(4), y, **STDP)

@@ -107,6 +107,15 @@ def test_lengths_put_each_sample_s_window_at_its_own_end():
     assert abs(fit(train=(x, y))[0][0].loss - a[0].loss) > 1e-3
 
 
+def test_firing_rates_do_not_count_padding():
+    (x, y), lengths = data(), np.array([T, 5, 6, 3, T, 4, 7, 5, 6, 3])
+    padded = x.copy()
+    for s, length in enumerate(lengths):
+        padded[length:, s] = 3
+    rates = [fit(train=(each, y, lengths), epochs=1, batch=S, lr=0.0)[0][0].rates for each in (x, padded)]
+    assert rates[0] == rates[1] and rates[0] != activity(build(), x)[0]
+
+
 def test_validation_is_the_score_after_each_epoch_and_trains_nothing():
     held = data(seed=5, samples=9)
     history, net = fit(validation=held)
@@ -222,6 +231,17 @@ def test_holdout_splits_the_samples_and_loses_none(share, held):
     assert np.array_equal(again[1][1], y_held)
 
 
+def test_holdout_keeps_the_type_of_its_input():
+    x, y = data()
+    assert [part[0].dtype for part in training.holdout((x.astype(bool), y), 0.3, np.random.default_rng(0))] == [bool, bool]
+
+
+def test_holdout_takes_the_lengths_along():
+    x, y = data()
+    parts = training.holdout((x, np.arange(S), 1 + np.arange(S) % T), 0.3, np.random.default_rng(0))
+    assert all(np.array_equal(lengths, 1 + samples % T) for _, samples, lengths in parts)
+
+
 @pytest.mark.parametrize("share", [0, 0.01, 1, 0.99])
 def test_holdout_refuses_an_empty_side(share):
     with pytest.raises(ValueError, match=f"^share: got {share} of 10 samples, expected at least one on each side$"):
@@ -252,6 +272,11 @@ def test_accuracy_is_the_share_of_right_samples():
     target = np.array([0, 0])
     assert accuracy(LOGITS, target, LAST_2) == 0.5 and accuracy(LOGITS, np.array([0, 1]), LAST_2) == 1
     assert accuracy(LOGITS, np.array([0, 1]), LAST_2, score=sum_logits) == 0
+
+
+def test_accuracy_refuses_a_column_of_targets():
+    with pytest.raises(ValueError, match=r"^target: got shape \(2, 1\), expected \(2,\)$"):
+        accuracy(LOGITS, np.array([[0], [1]]), LAST_2)
 
 
 @pytest.mark.parametrize("score", [window_softmax, sum_logits])
@@ -352,6 +377,14 @@ def test_tc25_a_wrong_file_is_refused_in_one_line_that_names_it_and_nothing_is_s
     assert same(net.get(), build().get())
 
 
+def test_tc25_a_number_that_float32_cannot_hold_is_refused(tmp_path):
+    write(tmp_path / "net.npz", **{"1.b": np.array([0, 1e300, 0])})
+    net = build(dtype=np.float32)
+    with pytest.raises(ValueError, match=r"net.npz: 1.b: got 1e\+300 at \(1,\), expected numbers that float32 can hold$"):
+        training.load(tmp_path / "net.npz", net)
+    assert same(net.get(), build(dtype=np.float32).get())
+
+
 def test_tc25_a_save_that_is_killed_leaves_the_old_file_whole(tmp_path, monkeypatch):
     old, new = build(), build(seed=1)
     training.save(tmp_path / "net.npz", old)
@@ -403,7 +436,8 @@ NAN[2, 1, 4] = np.nan
 
 @pytest.mark.parametrize("options, message", [
     (dict(epochs=0), "epochs: got 0, expected a whole number of at least 1"), (dict(batch=0), "batch: got 0, .*"), (dict(batch=2.0), "batch: got 2.0, .*"),
-    (dict(last=-1), "last: got -1, .*"), (dict(lr=-1), "lr: got -1.0, .*"), (dict(lr=np.nan), "lr: got nan, .*"),
+    (dict(last=-1), "last: got -1, .*"), (dict(last=0), "last: got 0, expected a whole number of at least 1"), (dict(lr=-1), "lr: got -1.0, .*"), (dict(lr=np.nan), "lr: got nan, .*"),
+    (dict(train=(X,)), r"data: got tuple, expected \(x, y\) or \(x, y, lengths\), .*"), (dict(train=(X, Y, [T] * S, 1)), "data: got tuple, .*"), (dict(train=(X, 1)), "data: got tuple, .*, y one a sample"),
     (dict(train=(X[:, 0], Y)), r"x: got shape \(7, 6\), expected \[T, B, N\].*"), (dict(train=(X[:, :0], Y[:0])), r"x: got shape \(7, 0, 6\), expected .*"),
     (dict(train=(X.swapaxes(0, 1), Y)), r"y: got 10 samples, expected 7, as x \(10, 7, 6\): time is axis 0"), (dict(train=(X[..., :4], Y)), "x: got 4 inputs, expected 6.*"),
     (dict(train=(NAN, Y)), r"x: got nan at \(2, 1, 4\), expected finite numbers"), (dict(train=(X.astype(str), Y)), "x: got dtype .*, expected numbers"),
@@ -419,10 +453,23 @@ def test_fit_refuses_bad_input_in_one_line(options, message):
 @pytest.mark.parametrize("arguments, message", [
     (dict(x=X[0, 0]), r"x: got shape \(6,\), expected .*"), (dict(x=X[:, :0]), r"x: got shape \(7, 0, 6\), expected .*"), (dict(x=NAN), "x: got nan at .*"),
     (dict(x=X, lengths=[T] * 9), r"lengths: got shape \(9,\), expected \(10,\)"), (dict(x=X, batch=0), "batch: got 0, expected a whole number of at least 1"),
-], ids=["vector", "empty", "NaN", "lengths", "batch"])  # fmt: skip
+    (dict(x=X, last=0), "last: got 0, expected a whole number of at least 1"),
+], ids=["vector", "empty", "NaN", "lengths", "batch", "last"])  # fmt: skip
 def test_predict_refuses_bad_input_in_one_line(arguments, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         training.predict(build(), **{"last": 3, **arguments})
+
+
+def test_evaluate_refuses_an_empty_window():
+    with pytest.raises(ValueError, match="^last: got 0, expected a whole number of at least 1$"):
+        training.evaluate(build(), data(), last=0)
+
+
+def test_a_bad_validation_set_is_refused_before_anything_trains():
+    net = build()
+    with pytest.raises(ValueError, match="^y: got 9 samples, expected 10, .*$"):
+        fit(net, validation=(X, Y[:-1]))
+    assert same(net.get(), build().get())
 
 
 def test_save_refuses_a_missing_folder_in_one_line(tmp_path):

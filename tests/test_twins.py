@@ -156,10 +156,21 @@ class OtherRule:
         return (psi,)
 
 
+class OtherNeuron:
+    gamma, theta = GAMMA, 1.0
+
+    def fire(self, u):
+        return (u > 1).astype(u.dtype), np.ones_like(u)
+
+    def rest(self, u, y):
+        return 0 * u
+
+
 PLAIN = "expected Dense layers under STLLR"
 LEFT_OUT = {
     "convolution": ([Layer(Conv2d(np.ones((2, 1, 3, 3))), LIF(GAMMA, 1, "triangle"), STLLR(**RULE))], f"layer 0: .*, {PLAIN}"),
     "other rule": ([dense(4, N), dense(6, 4, OtherRule()), readout(6)], f"layer 1: .*, {PLAIN}"),
+    "other neuron": ([dense(4, N), Layer(Dense(np.ones((6, 4))), OtherNeuron(), STLLR(**RULE)), readout(6)], f"layer 1: .*, {PLAIN}"),
     "other Psi": ([dense(4, N, STLLR(**RULE, psi="spike")), readout(4)], f"layer 0: .*, {PLAIN}"),
     "skip": ([dense(4, N), dense(6, 4), dense(7, 6, skips={"S": (Dense(np.ones((7, 4))), 0)}), readout(7)], f"layer 2: .*, {PLAIN}"),
     "feedback": ([dense(4, N), dense(6, 4, feedback=Dense(np.ones((6, 4)))), readout(6)], f"layer 1: .*, {PLAIN}"),

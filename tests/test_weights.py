@@ -60,6 +60,12 @@ def test_tc22_standardisation_refuses_a_fan_in_of_1():
             Standardised(np.ones(shape))
 
 
+@pytest.mark.parametrize("W", [3.0, np.ones(4), np.ones((0, 3))], ids=["number", "vector", "empty"])
+def test_standardisation_refuses_what_has_no_rows(W):
+    with pytest.raises(ValueError, match=r"^W: got shape \(.*\), expected \[N_out, N_in\] or \[C_out, C_in, k, k\]$"):
+        Standardised(W)
+
+
 def test_gain_is_ones_by_default_and_may_come_as_a_column():
     W = standardised((4, 5)).params[""]
     np.testing.assert_array_equal(Standardised(W).params["gain"], np.ones(4))
