@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,7 @@ def _train(args, say):
         raise ValueError(f"--rules, --alpha-post: got the row {twice[0]} twice, expected each once")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # a folder that is there may still refuse files
     except OSError as bad:
         raise ValueError(f"--out: got {folder} ({bad.strerror}), expected a folder that can be written") from None
     done = [[] for _ in rows]

@@ -106,8 +106,9 @@ def twin(net, *, smooth, attached=False, through_V=True, memory=None):
         raise ValueError(f"memory: got {len(memory)} numbers, expected {len(net.layers)}, one a layer, the readout included")
     for layer, kept in zip(net.layers, memory):
         if isinstance(layer.neuron, LIF):
-            if smooth and layer.neuron.psi not in PRIMITIVE:
-                raise ValueError(f"psi: got {layer.neuron.psi.__name__} without a primitive, expected one in PRIMITIVE, or smooth=False")
+            if smooth and (psi := layer.neuron.psi) not in PRIMITIVE:
+                name = getattr(psi, "__name__", psi)  # a partial has none
+                raise ValueError(f"psi: got {name} without a primitive, expected one in PRIMITIVE, or smooth=False")
             layer.neuron = Twin(layer.neuron, smooth, attached, kept)
         elif kept is not None:
             layer.neuron = _LeakyTwin(layer.neuron, kept)

@@ -118,7 +118,7 @@ class Layer:
         if self.bias is not None:
             current = current + self.bias.forward()
         u = current if self.kept is None else self.kept + current
-        y, psi = self.neuron.fire(u)
+        y, psi = (out.astype(u.dtype, copy=False) for out in self.neuron.fire(u))  # a Psi of one's own may lift float32
         self.kept, self.y = self.neuron.rest(u, y), y
         self.now = self._remember(inputs, u, y, psi)
         return y
@@ -133,15 +133,15 @@ class Layer:
         if not self.tracing:
             return Now(inputs, {}, u, y, psi, None, None)
         rule, pre, past = self.rule, {}, None
-        eligible = psi if rule.psi is None else rule.psi(u - self.neuron.theta)
+        eligible = psi if rule.psi is None else rule.psi(u - self.neuron.theta).astype(u.dtype, copy=False)
         for name, value in inputs.items():
             for lam in set(rule.decays) - {0.0}:
                 self.traces[name, lam] = trace_step(self.traces.get((name, lam)), value, float(lam))
             pre[name] = [self.traces[name, lam] if lam else value for lam in rule.decays]
-        self.ones = rule.bias_decay * self.ones + 1.0
+        self.ones = float(rule.bias_decay) * self.ones + 1.0
         if rule.past_decay is not None:
             past = np.zeros_like(eligible) if self.past is None else self.past
-            self.past = trace_step(past, eligible, rule.past_decay)
+            self.past = trace_step(past, eligible, float(rule.past_decay))
         return Now(inputs, pre, u, y, psi, eligible, past)
 
     def learn(self, delta):
@@ -151,13 +151,14 @@ class Layer:
         now, rule = self.now, self.rule
         checks.same("delta", np.shape(delta), now.psi.shape)
         # `outer` sums over the leading axes: stacked there, all terms of the rule are one matrix product
-        posts = np.stack([delta * post for post in rule.posts(now.eligible, now.past)])
+        posts = np.stack([delta * post for post in rule.posts(now.eligible, now.past)]).astype(now.u.dtype, copy=False)
         if len(posts) != len(rule.decays):
             raise ValueError(f"rule: got {len(posts)} posts for {len(rule.decays)} decays, expected one a term")
         for name, synapse in self.synapses.items():
             self._add(name, synapse.outer(posts, np.stack(now.pre[name])))
         if self.bias is not None:
-            self._add("b", self.bias.outer(delta * rule.bias_post(now.psi, now.eligible), self.ones))
+            post = delta * rule.bias_post(now.psi, now.eligible)
+            self._add("b", self.bias.outer(post.astype(now.u.dtype, copy=False), self.ones))
 
     def _add(self, name, dvalue):
         """Add dvalue, a fresh array, to the gradient of a synapse's value."""

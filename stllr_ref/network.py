@@ -182,7 +182,9 @@ class Network:
         delta = signal.delta(err, target, out)
         if getattr(signal, "learned", False):
             signal.learn(target, out, on)
-        return None if delta is None else delta * on.reshape(-1, *[1] * (delta.ndim - 1))
+        if delta is None:
+            return None
+        return (delta * on.reshape(-1, *[1] * (delta.ndim - 1))).astype(self.dtype, copy=False)
 
     def grads(self):
         """Return the gradient of each parameter gathered since the last reset or clear, names as `get`."""

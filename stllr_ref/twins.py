@@ -11,6 +11,7 @@ there for the signature alone, since nothing in such a stack draws at random.
 
 import numpy as np
 
+from stllr_ref import checks
 from stllr_ref.layer import pull
 from stllr_ref.network import check_run
 from stllr_ref.neurons import LIF, Leaky
@@ -21,13 +22,20 @@ from stllr_ref.synapses import Dense
 def _check(net, x, target, inside):
     """Return x and inside, refused unless the network is a plain stack that the twins can walk."""
     for i, layer in enumerate(net.layers):
-        known = isinstance(layer.neuron, (LIF, Leaky)) and all(isinstance(s, Dense) for s in layer.synapses.values())
+        known = type(layer.neuron) in (LIF, Leaky) and all(isinstance(s, Dense) for s in layer.synapses.values())
         plain = known and not layer.skips and layer.feedback is None
         if not plain or type(layer.rule) is not STLLR or layer.rule.psi is not None:
             raise ValueError(f"layer {i}: got convolutions, skips, feedback or another rule, expected Dense layers under STLLR")
     if len(net.row) > len(net.layers):
         raise ValueError("row: got maps or signals, expected layers alone")
     return check_run(net, x, target, inside)
+
+
+def _error(loss, out, target):
+    """Return d loss / d out [B, O], refused unless of the shape of out."""
+    err = np.asarray(loss(out, target)[1])
+    checks.same("err", err.shape, out.shape)
+    return err
 
 
 class _LoopLayer:
@@ -103,7 +111,7 @@ def loops(net, x, target, loss, inside, *, rng=None):
                 out = layer.step(out)
             logits[t, b] = out
             if inside[t, b]:
-                delta = (loss(logits[t, b : b + 1], target[b : b + 1])[1][0] / B).tolist()
+                delta = (_error(loss, logits[t, b : b + 1], target[b : b + 1])[0] / B).tolist()
                 for layer, added in zip(reversed(layers), reversed(sums)):
                     delta = layer.learn(delta, added)
     return logits, _grads(net, sums)
@@ -117,7 +125,7 @@ def outer(net, x, target, loss, inside, *, rng=None):
     net.reset()
     for x_t, on in zip(x, inside):
         logits.append(net.step(x_t))
-        delta = loss(logits[-1], target)[1] * on[:, None] / len(on)
+        delta = _error(loss, logits[-1], target) * on[:, None] / len(on)
         for layer, added in zip(reversed(net.layers), reversed(sums)):
             now, rule = layer.now, layer.rule
             for name in layer.synapses:

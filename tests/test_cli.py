@@ -145,6 +145,15 @@ def test_a_folder_that_may_not_be_made_is_refused_before_anything_trains(untrain
     assert "Permission denied), expected a folder that can be written" in capsys.readouterr().err
 
 
+def test_a_folder_that_takes_no_file_is_refused_before_anything_trains(untrained, monkeypatch, tmp_path, capsys):
+    def denied(*args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cli.tempfile, "TemporaryFile", denied)
+    assert cli.main([*FAST, "--out", str(tmp_path)]) == 2
+    assert "Permission denied), expected a folder that can be written" in capsys.readouterr().err
+
+
 def result(**settings):
     """Return the result of a trial that nobody ran."""
     epoch = Epoch(1, 1.0, 0.5, 0.5, [], {})

@@ -1,5 +1,7 @@
 """The instruments themselves: comparison, liveness, alignment, complex step and differences."""
 
+import functools
+
 import numpy as np
 import pytest
 from test_exactness import INSIDE, RANGE, TARGET, B, O, T, live, make, run, spikes
@@ -224,6 +226,12 @@ def test_complex_step_gives_the_names_asked_for():
 def test_smooth_twin_refuses_a_psi_without_a_primitive():
     net = Network([Layer(Dense(A), LIF(0.5, 1, np.cos), SLTT()), Layer(Dense(A[:, :2]), Leaky(0), SLTT())])
     with pytest.raises(ValueError, match="^psi: got cos without a primitive, expected one in PRIMITIVE, or smooth=False$"):
+        gradcheck.twin(net, smooth=True)
+
+
+def test_smooth_twin_refuses_a_psi_without_a_name():
+    net = Network([Layer(Dense(A), LIF(0.5, 1, functools.partial(np.clip, a_min=0, a_max=1)), SLTT())])
+    with pytest.raises(ValueError, match="^psi: got functools.partial.* without a primitive, expected .*$"):
         gradcheck.twin(net, smooth=True)
 
 

@@ -492,13 +492,20 @@ def cross_entropy_of_doubles(output, target):
 class NumPyDecays:
     """A rule of one's own that follows S-TLLR with NumPy's doubles."""
 
-    decays, past_decay, psi, bias_decay = (np.float64(0.7), np.float64(0)), 0.4, None, 0.0
+    decays, past_decay, psi, bias_decay = (np.float64(0.7), np.float64(0)), np.float64(0.4), None, np.float64(0.7)
 
     def posts(self, psi, past):
-        return psi, -past
+        return np.float64(0.8) * psi, np.float64(-1) * past
 
     def bias_post(self, psi, eligible):
-        return psi
+        return np.float64(0.8) * eligible
+
+
+class Doubles:
+    """A signal of one's own that computes in float64."""
+
+    def delta(self, err, target, out):
+        return np.ones(out.shape)
 
 
 def dtypes(net, run, loss=cross_entropy):
@@ -513,7 +520,17 @@ def test_a_loss_that_computes_in_float64_leaves_a_float32_network_in_float32(run
 
 
 @pytest.mark.parametrize("run", [network.run, bptt.run], ids=["local", "bptt"])
-def test_a_rule_with_decays_of_numpy_leaves_a_float32_network_in_float32(run):
+def test_a_psi_that_computes_in_float64_leaves_a_float32_network_in_float32(run):
+    net = Network([dense(H, N, 2, neuron=neuron(psi=lambda v: np.float64(0.3) * np.exp(-np.abs(v)))), readout(H)], np.float32)
+    assert dtypes(net, run) == {np.dtype(np.float32)}
+
+
+def test_a_signal_that_computes_in_float64_leaves_a_float32_network_in_float32():
+    assert dtypes(Network([dense(H, N, 2), Doubles(), readout(H)], np.float32), network.run) == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("run", [network.run, bptt.run], ids=["local", "bptt"])
+def test_a_rule_with_numbers_of_numpy_leaves_a_float32_network_in_float32(run):
     net = Network([dense(H, N, 2, NumPyDecays(), bias=Bias(np.zeros(H))), readout(H)], np.float32)
     assert dtypes(net, run) == {np.dtype(np.float32)}
 

@@ -166,11 +166,17 @@ class OtherNeuron:
         return 0 * u
 
 
+class HeavyReset(LIF):
+    def rest(self, u, y):
+        return self.gamma * (u - 2 * y)
+
+
 PLAIN = "expected Dense layers under STLLR"
 LEFT_OUT = {
     "convolution": ([Layer(Conv2d(np.ones((2, 1, 3, 3))), LIF(GAMMA, 1, "triangle"), STLLR(**RULE))], f"layer 0: .*, {PLAIN}"),
     "other rule": ([dense(4, N), dense(6, 4, OtherRule()), readout(6)], f"layer 1: .*, {PLAIN}"),
     "other neuron": ([dense(4, N), Layer(Dense(np.ones((6, 4))), OtherNeuron(), STLLR(**RULE)), readout(6)], f"layer 1: .*, {PLAIN}"),
+    "LIF with another reset": ([Layer(Dense(np.ones((6, N))), HeavyReset(GAMMA, 1, "triangle"), STLLR(**RULE)), readout(6)], f"layer 0: .*, {PLAIN}"),
     "other Psi": ([dense(4, N, STLLR(**RULE, psi="spike")), readout(4)], f"layer 0: .*, {PLAIN}"),
     "skip": ([dense(4, N), dense(6, 4), dense(7, 6, skips={"S": (Dense(np.ones((7, 4))), 0)}), readout(7)], f"layer 2: .*, {PLAIN}"),
     "feedback": ([dense(4, N), dense(6, 4, feedback=Dense(np.ones((6, 4)))), readout(6)], f"layer 1: .*, {PLAIN}"),
@@ -191,6 +197,12 @@ def test_twins_refuse_what_they_do_not_take_in_one_line(slow, what):
 def test_twins_refuse_inputs_that_do_not_fit_in_one_line(slow):
     with pytest.raises(ValueError, match=r"^inside: got shape \(2, 8\), expected \(8, 2\), steps and samples of x: time is axis 0$"):
         getattr(twins, slow)(build("dense-1"), spikes("dense"), TARGET, cross_entropy, INSIDE.T)
+
+
+@each_twin
+def test_twins_refuse_a_loss_with_one_error_a_sample(slow):
+    with pytest.raises(ValueError, match=r"^err: got shape \(\d,\), expected \(\d, 3\)$"):
+        getattr(twins, slow)(build("dense-1"), spikes("dense"), TARGET, lambda out, target: (None, out[:, 0]), INSIDE)
 
 
 @each_twin
