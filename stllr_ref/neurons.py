@@ -113,7 +113,10 @@ class Leaky:
 
 
 def drive(neuron, current):
-    """Run a neuron on an input current [T, ...] from potential 0; return u and y at every step, both [T, ...]; eqs. (1), (2)."""
+    """Run a neuron on an input current [T, ...], from potential 0.
+
+    Return potential u and output y at every step, both [T, ...]; eqs. (1), (2).
+    """
     kept, us, ys = np.zeros_like(current[0]), [], []
     for now in current:
         u = kept + now  # 1. add the input
