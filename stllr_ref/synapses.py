@@ -76,7 +76,7 @@ class Conv2d:
         self.stride = checks.whole("stride", stride, 1)
         self.padding = self.k // 2 if padding is None else checks.whole("padding", padding, 0)
 
-    def _patches(self, x):
+    def patches(self, x):
         """Return the patches of x [..., C, H, W] under the filter, [M, H', W', C k k] with M the product of the leading axes."""
         p, s, k = self.padding, self.stride, self.k
         C, H, W = x.shape[-3:]
@@ -93,7 +93,7 @@ class Conv2d:
     def forward(self, x):
         """Return the filtered image, [..., C_in, H, W] -> [..., C_out, H', W']."""
         W = self.weight.value
-        out = self._patches(x) @ W.reshape(len(W), -1).T
+        out = self.patches(x) @ W.reshape(len(W), -1).T
         return np.moveaxis(out, -1, 1).reshape(*x.shape[:-3], len(W), *out.shape[1:3])
 
     def backward(self, g, shape=None):
@@ -115,7 +115,7 @@ class Conv2d:
     def outer(self, post, pre):
         """Return sum over leading axes and positions of post times patch of pre, [C_out, C_in, k, k]."""
         W = self.weight.value
-        columns = self._patches(pre)
+        columns = self.patches(pre)
         rows = np.moveaxis(post, -3, -1).reshape(-1, len(W))
         return (rows.T @ columns.reshape(len(rows), -1)).reshape(W.shape)
 

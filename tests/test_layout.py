@@ -15,7 +15,7 @@ FLOORS = [
     ["rules"],
     ["layer"],
     ["network"],
-    ["bptt", "twins"],
+    ["bptt", "rtrl", "twins"],
     ["gradcheck", "optim", "training", "plots"],
     ["experiments", "data"],
     ["__main__"],
