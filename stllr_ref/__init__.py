@@ -11,5 +11,6 @@ from stllr_ref.rules import OTTT, SLTT, STLLR
 from stllr_ref.signals import DFA, DRTP, Frozen, Local, sDFA
 from stllr_ref.surrogates import arctan, fast_sigmoid, sigmoid, spike, triangle
 from stllr_ref.synapses import Bias, Conv2d, Dense
+from stllr_ref.synaptic import OSTL, EProp
 from stllr_ref.traces import decay
 from stllr_ref.weights import Plain, Standardised, kaiming

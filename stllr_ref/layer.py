@@ -54,6 +54,7 @@ class Layer:
         self.skips = {name: source for name, (_, source) in (skips or {}).items()}
         self.synapses = {"W": W, **({} if V is None else {"V": V}), **{name: synapse for name, (synapse, _) in (skips or {}).items()}}
         self.bias = bias
+        self.synaptic = hasattr(rule, "grads")  # a rule with a trace a synapse does its own book-keeping
         self._check()
         self.reset()
 
@@ -69,6 +70,8 @@ class Layer:
                 raise ValueError(f"{name}: got {type(synapse).__name__}, expected Dense or Conv2d")
             if (synapse.axes, len(synapse.weight.value)) != (W.axes, len(W.weight.value)):
                 raise ValueError(f"{name}: got {len(synapse.weight.value)} rows or another kind, expected {len(W.weight.value)}, as W")
+        if self.synaptic and W.axes != 1:
+            raise ValueError(f"rule: got {type(self.rule).__name__} on a convolution, expected a dense layer")
         if getattr(self.rule, "psi", None) is not None and not hasattr(self.neuron, "theta"):
             raise ValueError("rule: got a Psi of its own with a neuron without threshold, expected psi=None")
         if taken:
@@ -91,6 +94,8 @@ class Layer:
         """Forget everything about the last sequence; without traces the layer runs but cannot learn."""
         self.kept = self.y = self.past = self.now = None
         self.traces, self.ones, self.tracing = {}, 0.0, traces
+        if self.synaptic:
+            self.rule.reset()
         self.clear()
 
     def clear(self):
@@ -101,7 +106,8 @@ class Layer:
         """Return the arrays that the next step will read, name -> [B, ...]: the whole memory of the layer."""
         arrays = {"kept": self.kept, "past": self.past, "y": self.y if "V" in self.synapses else None}
         traces = {f"trace {name} {lam}": value for (name, lam), value in self.traces.items()}
-        return {name: value for name, value in {**arrays, **traces}.items() if value is not None}
+        own = self.rule.state() if self.synaptic else {}
+        return {name: value for name, value in {**arrays, **traces, **own}.items() if value is not None}
 
     def step(self, x, skipped=None):
         """Advance by one step: x [B, ...] and the skips' inputs (name -> array) to the output y [B, ...]; eqs. (1), (2), (14)."""
@@ -133,6 +139,10 @@ class Layer:
         if not self.tracing:
             return Now(inputs, {}, u, y, psi, None, None)
         rule, pre, past = self.rule, {}, None
+        if self.synaptic:
+            now = Now(inputs, {}, u, y, psi, psi, None)
+            rule.step(now, inputs if self.bias is None else {**inputs, "b": np.ones((len(u), 1), u.dtype)}, self)
+            return now
         eligible = psi if rule.psi is None else rule.psi(u - self.neuron.theta).astype(u.dtype, copy=False)
         for name, value in inputs.items():
             for lam in set(rule.decays) - {0.0}:
@@ -150,6 +160,10 @@ class Layer:
             raise ValueError("learn: got no step with traces since the last reset, expected step(x) first")
         now, rule = self.now, self.rule
         checks.same("delta", np.shape(delta), now.psi.shape)
+        if self.synaptic:
+            for name, dvalue in rule.grads(delta).items():
+                self._add(name, dvalue.reshape(self.weights()[name].value.shape))
+            return
         # `outer` sums over the leading axes: stacked there, all terms of the rule are one matrix product
         posts = np.stack([delta * post for post in rule.posts(now.eligible, now.past)]).astype(now.u.dtype, copy=False)
         if len(posts) != len(rule.decays):

@@ -62,6 +62,9 @@ class Network:
             raise ValueError("row: got a learned signal below the first layer, or two above one layer, expected one above a layer")
         if not self.layers or hasattr(self.row[-1], "delta") or len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ValueError("row: got no layer, one layer twice, or a signal at the end; expected layers, each once, and no signal last")
+        stateful = [id(layer.rule) for layer in self.layers if layer.synaptic]
+        if len(set(stateful)) < len(stateful):
+            raise ValueError("row: got one rule with traces of its own in two layers, expected an object for each")
         for number, layer in enumerate(self.layers):
             for name, source in layer.skips.items():
                 if not 0 <= source < number:

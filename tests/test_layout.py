@@ -12,7 +12,7 @@ FLOORS = [
     ["checks"],
     ["surrogates", "traces", "weights", "maps", "losses"],
     ["neurons", "synapses", "signals"],
-    ["rules"],
+    ["rules", "synaptic"],
     ["layer"],
     ["network"],
     ["bptt", "rtrl", "twins"],

@@ -74,3 +74,14 @@ def test_counts_is_a_linear_readout_of_the_summed_input():
     np.testing.assert_allclose(logits[-1], expected, rtol=0, atol=1e-3 * np.abs(expected).max())
     err = losses.cross_entropy(logits[-1], y)[1] / 20
     np.testing.assert_allclose(grads["0.W"], err.T @ x.sum(0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", classify.RULES)
+def test_every_rule_trains_tests_and_reports_its_memory(rule):
+    x, y = first_batch()
+    sets = tuple((x[:, part], y[part]) for part in (slice(0, 12), slice(12, 16), slice(16, 20)))
+    result = classify.run(replace(digits.SETTINGS, rule=rule, epochs=1, batch=6, hidden=(12, 10)), 0, sets)
+    assert 0 <= result.test <= 1 and result.state_bytes > 0 and result.peak_bytes > 0
+    norms = result.history[-1].grad_norms
+    moving = [name for name in norms if rule != "frozen" or name.startswith("2.")]
+    assert all((norms[name] > 0) == (name in moving) for name in norms)

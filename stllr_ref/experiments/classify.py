@@ -21,9 +21,10 @@ from stllr_ref.rules import OTTT, SLTT, STLLR
 from stllr_ref.signals import DFA, DRTP, Frozen, Local, sDFA
 from stllr_ref.surrogates import PSI, spike
 from stllr_ref.synapses import Bias, Dense
+from stllr_ref.synaptic import OSTL, EProp
 from stllr_ref.weights import Standardised, kaiming
 
-RULES = ("stllr", "bptt", "tbptt", "ottt", "sltt", "frozen", "counts")
+RULES = ("stllr", "bptt", "tbptt", "ottt", "sltt", "eprop", "ostl", "frozen", "counts")
 SIGNALS = {"bp": None, "dfa": DFA, "sdfa": sDFA, "drtp": DRTP, "fa": None, "local": Local}
 
 
@@ -72,18 +73,26 @@ class Result(NamedTuple):
     params: dict  # name -> array, after training
 
 
+def hidden_rule(settings):
+    """Return a new rule for a hidden layer; BPTT and the controls carry S-TLLR's and never ask it."""
+    s = settings
+    if s.rule == "eprop":
+        return EProp(s.gamma, s.readout)
+    if s.rule == "ostl":
+        return OSTL(s.recurrent)
+    if s.rule in ("ottt", "sltt"):
+        return OTTT(s.gamma) if s.rule == "ottt" else SLTT()
+    return STLLR(lam_pre=s.lam_pre, lam_post=s.lam_post, alpha_pre=s.alpha_pre, alpha_post=s.alpha_post)
+
+
 def layers(settings, n_in, n_out, rng, feedback_rng):
     """Return the layers of a network, bottom to top; weights from one Generator, those of FA from another, so that rules share weights."""
     s, row, sizes = settings, [], (n_in, *settings.hidden)
-    hidden_rule = {
-        "ottt": OTTT(s.gamma),
-        "sltt": SLTT(),
-    }.get(s.rule, STLLR(lam_pre=s.lam_pre, lam_post=s.lam_post, alpha_pre=s.alpha_pre, alpha_post=s.alpha_post))
     for i, (below, here) in enumerate(zip(sizes, s.hidden)):
         V = Dense(Standardised(kaiming(rng, here, here))) if s.recurrent and i == len(s.hidden) - 1 else None
         W = Dense(Standardised(kaiming(rng, here, below)))
         feedback = Dense(kaiming(feedback_rng, here, below)) if s.signal == "fa" and i else None
-        row.append(Layer(W, LIF(s.gamma, s.theta, s.psi), hidden_rule, V=V, bias=Bias(np.zeros(here)), feedback=feedback))
+        row.append(Layer(W, LIF(s.gamma, s.theta, s.psi), hidden_rule(s), V=V, bias=Bias(np.zeros(here)), feedback=feedback))
     feedback = Dense(kaiming(feedback_rng, n_out, sizes[-1])) if s.signal == "fa" else None
     readout_rule = SLTT() if s.rule == "sltt" else OTTT(s.readout, bias_decay=s.readout)
     W = Dense(kaiming(rng, n_out, sizes[-1]))

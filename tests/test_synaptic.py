@@ -1,0 +1,137 @@
+"""E-prop and OSTL: exact where their sources say so, measurably not elsewhere; their traces are plain loops."""
+
+import numpy as np
+import pytest
+
+from stllr_ref import bptt, network
+from stllr_ref.gradcheck import error, largest_error, liveness
+from stllr_ref.layer import Layer
+from stllr_ref.losses import cross_entropy, window
+from stllr_ref.network import Network
+from stllr_ref.neurons import LIF, Leaky
+from stllr_ref.rules import OTTT, SLTT
+from stllr_ref.synapses import Bias, Conv2d, Dense
+from stllr_ref.synaptic import OSTL, EProp
+from stllr_ref.weights import Standardised
+
+T, B, N, H, O, GAMMA = 8, 3, 5, 6, 4, 0.7
+TARGET, INSIDE = np.array([2, 0, 3]), window(T, [T, T - 1, T], last=4)
+
+
+def spikes():
+    return (np.random.default_rng(0).random((T, B, N)) < 0.45).astype(float)
+
+
+def make(rule, reset="soft", kappa=0.0, recurrent=False, depth=1, dtype=None):
+    """Return `depth` spiking layers under rules made by rule(), and a readout of leak kappa with an exact rule."""
+    rng, row, below = np.random.default_rng(1), [], N
+    for _ in range(depth):
+        V = Dense(rng.normal(0, 0.4, (H, H))) if recurrent else None
+        W = Dense(Standardised(rng.normal(0.3, 1, (H, below)), np.full(H, 1.5)))
+        row.append(Layer(W, LIF(GAMMA, 0.6, "triangle", reset), rule(), V=V, bias=Bias(rng.normal(0, 0.1, H))))
+        below = H
+    top = Layer(Dense(rng.normal(0, 0.5, (O, H))), Leaky(kappa), OTTT(kappa, bias_decay=kappa), bias=Bias(rng.normal(0, 0.1, O)))
+    return Network([*row, top], dtype=dtype)
+
+
+def difference(net, **options):
+    """Return the largest error of a rule's gradients from BPTT's, on a network that is alive."""
+    x = spikes()
+    assert liveness(net, x)[1] > 1e-9
+    local, exact = network.run(net, x, TARGET, cross_entropy, INSIDE)[1], bptt.run(net, x, TARGET, cross_entropy, INSIDE, **options)[1]
+    return largest_error(local, exact)
+
+
+@pytest.mark.parametrize("kappa", [0.0, 0.8])
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("reset", ["soft", "none"])
+def test_eprop_is_bptt_without_error_through_v_whatever_the_readout_remembers(reset, recurrent, kappa):
+    assert difference(make(lambda: EProp(GAMMA, kappa), reset, kappa, recurrent), through_V=False) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "change, options",
+    [
+        (dict(reset="hard"), {}),
+        (dict(rule=lambda: EProp(GAMMA, 0.0)), {}),
+        (dict(rule=lambda: EProp(0.9, 0.8)), {}),
+        (dict(depth=2), {}),
+        (dict(recurrent=True), {}),
+        ({}, dict(attached=True)),
+    ],
+    ids=["hard reset", "no readout filter", "another decay", "two layers", "error through V", "reset attached"],
+)
+def test_eprop_is_not_bptt_when_one_condition_breaks(change, options):
+    assert difference(make(**{**dict(rule=lambda: EProp(GAMMA, 0.8), kappa=0.8), **change}), **options) > 1e-3
+
+
+def test_eprop_without_readout_filter_is_ottt_with_an_exact_bias():
+    a, b = (network.run(make(rule), spikes(), TARGET, cross_entropy, INSIDE)[1] for rule in (lambda: EProp(GAMMA), lambda: OTTT(GAMMA, GAMMA)))
+    assert largest_error(a, b) < 1e-12
+
+
+@pytest.mark.parametrize("reset", ["soft", "hard", "none"])
+def test_ostl_is_bptt_with_the_reset_attached_feed_forward(reset):
+    assert difference(make(OSTL, reset), attached=True) < 1e-12
+
+
+@pytest.mark.parametrize("reset", ["soft", "hard", "none"])
+def test_ostl_with_the_recurrent_jacobian_is_bptt_of_a_recurrent_layer(reset):
+    assert difference(make(lambda: OSTL(recurrent=True), reset, recurrent=True), attached=True) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "change, options",
+    [(dict(recurrent=True), dict(attached=True)), (dict(depth=2), dict(attached=True)), (dict(kappa=0.8), dict(attached=True)), ({}, {})],
+    ids=["recurrent, own Jacobian alone", "two layers", "readout with memory", "reset detached"],
+)
+def test_ostl_is_not_bptt_when_one_condition_breaks(change, options):
+    assert difference(make(OSTL, **change), **options) > 1e-3
+
+
+def test_eprop_s_trace_is_the_double_sum_of_its_paper():
+    """ebar_ij[t] = sum_s kappa^(t-s) psi_i[s] sum_k gamma^(s-k) x_j[k], by loops that import no rule."""
+    layer, x = make(lambda: EProp(GAMMA, 0.8)).layers[0], spikes()
+    psis = []
+    for x_t in x:
+        layer.step(x_t)
+        psis.append(layer.now.psi)
+    expected = np.zeros((B, H, N))
+    for s in range(T):
+        pre = sum(GAMMA ** (s - k) * x[k] for k in range(s + 1))
+        for b, i, j in np.ndindex(B, H, N):
+            expected[b, i, j] += 0.8 ** (T - 1 - s) * psis[s][b, i] * pre[b, j]
+    assert error(layer.rule.e["W"], expected) < 1e-12
+
+
+@pytest.mark.parametrize("rule", [lambda: EProp(GAMMA, 0.8), OSTL, lambda: OSTL(recurrent=True)], ids=["e-prop", "OSTL", "OSTL recurrent"])
+def test_a_second_run_starts_from_nothing_and_float32_stays_float32(rule):
+    net, x = make(rule, recurrent=True, dtype=np.float32), spikes()
+    first, second = (network.run(net, x, TARGET, cross_entropy, INSIDE)[1] for _ in range(2))
+    assert all((first[name] == second[name]).all() and first[name].any() for name in first)
+    assert {a.dtype for a in (*first.values(), *net.layers[0].state().values())} == {np.dtype(np.float32)}
+
+
+def test_state_grows_with_the_synapses_and_not_with_the_steps():
+    sizes = []
+    for n in (6, 12, 24):
+        layer = Layer(Dense(np.ones((n, n))), LIF(GAMMA, 0.6, "triangle"), EProp(GAMMA, 0.8))
+        for _ in range(3):
+            layer.step(np.ones((2, n)))
+            sizes.append(layer.rule.e["W"].size)
+    assert sizes == [72] * 3 + [288] * 3 + [1152] * 3
+
+
+def test_a_state_beyond_200_mb_is_refused_before_it_is_allocated():
+    layer = Layer(Dense(np.ones((3000, 3000), np.float32)), LIF(GAMMA, 0.6, "triangle"), OSTL(recurrent=True))
+    with pytest.raises(ValueError, match=r"^W: got a trace of 216000 MB \(2, 3000, 3000, 3000\), expected at most 200 MB .*$"):
+        layer.step(np.ones((2, 3000), np.float32))
+
+
+def test_convolutions_and_shared_rules_are_refused_in_one_line():
+    with pytest.raises(ValueError, match=r"^rule: got EProp on a convolution, expected .*$"):
+        Layer(Conv2d(np.ones((2, 2, 3, 3))), LIF(GAMMA, 0.6, "triangle"), EProp(GAMMA))
+    rule = OSTL()
+    layers = [Layer(Dense(np.ones((H, H))), LIF(GAMMA, 0.6, "triangle"), rule) for _ in range(2)]
+    with pytest.raises(ValueError, match=r"^row: got one rule with traces of its own in two layers, expected .*$"):
+        Network([*layers, Layer(Dense(np.ones((O, H))), Leaky(0), SLTT())])
