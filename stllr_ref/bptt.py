@@ -10,9 +10,8 @@ Memory grows with the number of steps: that is the price of exactness, and what 
 
 import numpy as np
 
-from stllr_ref import checks
 from stllr_ref.layer import Layer, pull
-from stllr_ref.network import check_run
+from stllr_ref.network import check_run, output_error
 
 
 def run(net, x, target, loss, inside, *, rng=None, attached=False, summed=False, truncated=False, through_V=True):
@@ -65,17 +64,11 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, summed=False,
 def _errors(logits, target, loss, inside, summed):
     """Return dL/dlogits [T, B, ...]: 0 outside the window, divided by the batch size."""
     T, B = inside.shape
-    def error(out):
-        """Return d loss / d output [B, ...], refused unless of the shape of out."""
-        err = np.asarray(loss(out, target)[1]).astype(logits.dtype, copy=False)
-        checks.same("err", err.shape, out.shape)
-        return err
-
     on = inside.reshape(T, B, *[1] * (logits.ndim - 2)).astype(logits.real.dtype)
     if summed:
-        return on * error((logits * on).sum(0)) / B
+        return on * output_error(loss, (logits * on).sum(0), target) / B
     zero = np.zeros_like(logits[0])
-    return np.array([on[t] * error(logits[t]) / B if inside[t].any() else zero for t in range(T)])
+    return np.array([on[t] * output_error(loss, logits[t], target) / B if inside[t].any() else zero for t in range(T)])
 
 
 class _Backward:

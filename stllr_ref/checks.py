@@ -5,6 +5,10 @@ import numbers
 import numpy as np
 
 
+class NotFinite(ValueError):
+    """A number of an array is NaN or infinite, or would be in the dtype asked for."""
+
+
 def number(name, value, low=-np.inf, high=np.inf):
     """Return value as a Python float, refused unless it is one finite number with low <= value <= high.
 
@@ -46,14 +50,14 @@ def array(name, value, dtype, ndim=None):
         raise ValueError(f"{name}: got shape {out.shape}, expected {ndim} axes")
     if out.dtype.kind in "fc" and not _finite(out):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
-        raise ValueError(f"{name}: got {out[where]} at {where}, expected finite numbers")
+        raise NotFinite(f"{name}: got {out[where]} at {where}, expected finite numbers")
     if out.dtype.kind == "c":
         return out
     with np.errstate(over="ignore"):
         cast = out.astype(out.dtype if dtype is None else dtype, copy=False)
     if cast.dtype.kind == "f" and cast.dtype.itemsize < out.dtype.itemsize and not _finite(cast):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
-        raise ValueError(f"{name}: got {out[where]} at {where}, expected numbers that {cast.dtype} can hold")
+        raise NotFinite(f"{name}: got {out[where]} at {where}, expected numbers that {cast.dtype} can hold")
     return cast
 
 

@@ -216,6 +216,13 @@ def check_run(net, x, target, inside):
     return x, inside
 
 
+def output_error(loss, out, target):
+    """Return d loss / d out [B, ...] in the dtype of out, refused unless of its shape: a loss of one's own may do otherwise."""
+    err = np.asarray(loss(out, target)[1]).astype(out.dtype, copy=False)
+    checks.same("err", err.shape, out.shape)
+    return err
+
+
 def run(net, x, target, loss, inside, *, rng=None, online=None):
     r"""Run a batch of sequences and gather the gradient step by step: S-TLLR as it is meant, O(n) memory.
 
@@ -265,7 +272,7 @@ def run(net, x, target, loss, inside, *, rng=None, online=None):
             continue
         if online:
             net.clear()
-        net.learn(loss(out, target)[1], target, on)
+        net.learn(output_error(loss, out, target), target, on)
         if online:
             online(net.grads())
     return logits, net.grads()

@@ -13,7 +13,7 @@ import numpy as np
 
 from stllr_ref.layer import Layer, pull
 from stllr_ref.maps import MaxPool
-from stllr_ref.network import check_run
+from stllr_ref.network import check_run, output_error
 from stllr_ref.synapses import Conv2d
 
 
@@ -48,7 +48,8 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, through_V=Tru
         moved = {name: tangent.step() for name, tangent in tangents.items()}
         if not on.any():
             continue
-        err = loss(logits[-1], target)[1] * on.reshape(-1, *[1] * (logits[-1].ndim - 1)) / len(on)
+        mask = on.reshape(-1, *[1] * (logits[-1].ndim - 1))
+        err = output_error(loss, logits[-1], target) * mask / len(on)
         for name, dout in moved.items():
             dvalue = (dout * err).reshape(len(dout), -1).sum(1)
             sums[name] = sums.get(name, 0) + dvalue.reshape(net.weights()[name].value.shape)

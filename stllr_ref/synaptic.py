@@ -10,6 +10,7 @@ at every step and `grads(delta)` inside the window; dense layers only.
 import numpy as np
 
 from stllr_ref import checks
+from stllr_ref.traces import trace_step
 
 LARGEST = 200_000_000  # bytes of state; beyond it a rule of this kind is the wrong tool
 
@@ -53,10 +54,10 @@ class EProp:
     def step(self, now, inputs, layer):
         """Advance the traces by one step; inputs [B, N_in] of each synapse, the bias' being 1."""
         for name, x in inputs.items():
-            self.pre[name] = x if name not in self.pre else self.gamma * self.pre[name] + x
+            self.pre[name] = trace_step(self.pre.get(name), x, self.gamma)
             if name not in self.e:
                 self.e[name] = _room(name, (*now.psi.shape, x.shape[-1]), now.psi.dtype)
-            self.e[name] = self.kappa * self.e[name] + now.psi[:, :, None] * self.pre[name][:, None, :]
+            self.e[name] = trace_step(self.e[name], now.psi[:, :, None] * self.pre[name][:, None, :], self.kappa)
 
     def grads(self, delta):
         """Return name -> sum over the batch of delta_i ebar_ij, [N_out, N_in], for delta [B, N_out]."""

@@ -182,9 +182,7 @@ def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms):
                 raise Diverged(f"epoch {epoch}, {what}: got NaN or inf, expected finite numbers (a smaller lr may help)")
         try:
             optimiser.step(grads)
-        except ValueError as bad:
-            if "finite" not in str(bad):  # a run of your own that returns other names or shapes
-                raise
+        except checks.NotFinite as bad:
             raise Diverged(f"epoch {epoch}, layer {bad} (a smaller lr may help)") from None
     for name, grad in grads.items():
         norms.setdefault(name, []).append(np.linalg.norm(grad))

@@ -11,9 +11,8 @@ there for the signature alone, since nothing in such a stack draws at random.
 
 import numpy as np
 
-from stllr_ref import checks
 from stllr_ref.layer import pull
-from stllr_ref.network import check_run
+from stllr_ref.network import check_run, output_error
 from stllr_ref.neurons import LIF, Leaky
 from stllr_ref.rules import STLLR
 from stllr_ref.synapses import Dense
@@ -29,13 +28,6 @@ def _check(net, x, target, inside):
     if len(net.row) > len(net.layers):
         raise ValueError("row: got maps or signals, expected layers alone")
     return check_run(net, x, target, inside)
-
-
-def _error(loss, out, target):
-    """Return d loss / d out [B, O], refused unless of the shape of out."""
-    err = np.asarray(loss(out, target)[1])
-    checks.same("err", err.shape, out.shape)
-    return err
 
 
 class _LoopLayer:
@@ -111,7 +103,7 @@ def loops(net, x, target, loss, inside, *, rng=None):
                 out = layer.step(out)
             logits[t, b] = out
             if inside[t, b]:
-                delta = (_error(loss, logits[t, b : b + 1], target[b : b + 1])[0] / B).tolist()
+                delta = (output_error(loss, logits[t, b : b + 1], target[b : b + 1])[0] / B).tolist()
                 for layer, added in zip(reversed(layers), reversed(sums)):
                     delta = layer.learn(delta, added)
     return logits, _grads(net, sums)
@@ -125,7 +117,7 @@ def outer(net, x, target, loss, inside, *, rng=None):
     net.reset()
     for x_t, on in zip(x, inside):
         logits.append(net.step(x_t))
-        delta = _error(loss, logits[-1], target) * on[:, None] / len(on)
+        delta = output_error(loss, logits[-1], target) * on[:, None] / len(on)
         for layer, added in zip(reversed(net.layers), reversed(sums)):
             now, rule = layer.now, layer.rule
             for name in layer.synapses:

@@ -14,7 +14,7 @@ import numpy as np
 
 
 def psi_of(name, v):
-    """Return Psi(v) of one number; MATH.md D1."""
+    """Return Psi(v) of one number."""
     if name == "fast_sigmoid":
         return 1.0 / (1.0 + 100.0 * abs(v)) ** 2
     if name == "triangle":
@@ -122,7 +122,7 @@ def over_samples(one, layers, x, target, on, summed=False, **options):
 
 
 def bptt_sample(layers, story, err, grads, first, attached=False, through_V=True, truncated=False):
-    """Add the exact surrogate gradient of one sample: MATH.md D3's backward form, index by index."""
+    """Add the exact surrogate gradient of one sample, backwards in time, index by index."""
     T = len(err)
     later = [None] * len(layers)  # g[t+1] of each layer
     for t in reversed(range(T)):

@@ -1,4 +1,4 @@
-"""What must equal what (DESIGN.md 6, MATH.md D2-D9), and what must not: BPTT, S-TLLR and derivatives taken without a backward pass."""
+"""What must equal what and what must not: BPTT, S-TLLR and derivatives taken without a backward pass."""
 
 import numpy as np
 import pytest

@@ -107,3 +107,12 @@ def test_tc13_rtrl_of_a_self_recurrent_neuron(attached, dw, dv):
 def test_max_pooling_is_refused_in_one_line():
     with pytest.raises(ValueError, match=r"^row: got MaxPool, expected .*AvgPool.*$"):
         rtrl.run(convolutional(pool=MaxPool), spikes((2, 5, 4)), TARGET, cross_entropy, INSIDE)
+
+
+def test_a_loss_of_another_dtype_leaves_float32_alone_and_one_of_another_shape_is_refused():
+    net = Network(dense().row, dtype=np.float32)
+    x = spikes((N,))
+    _, grads = rtrl.run(net, x, TARGET, lambda z, y: tuple(a.astype(float) for a in cross_entropy(z, y)), INSIDE)
+    assert {grad.dtype for grad in grads.values()} == {np.dtype(np.float32)}
+    with pytest.raises(ValueError, match=r"^err: got shape \(3,\), expected \(3, 4\)$"):
+        rtrl.run(net, x, TARGET, lambda z, y: (cross_entropy(z, y)[0],) * 2, INSIDE)

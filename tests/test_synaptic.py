@@ -118,7 +118,7 @@ def test_state_grows_with_the_synapses_and_not_with_the_steps():
         layer = Layer(Dense(np.ones((n, n))), LIF(GAMMA, 0.6, "triangle"), EProp(GAMMA, 0.8))
         for _ in range(3):
             layer.step(np.ones((2, n)))
-            sizes.append(layer.rule.e["W"].size)
+            sizes.append(layer.state()["e W"].size)
     assert sizes == [72] * 3 + [288] * 3 + [1152] * 3
 
 

@@ -475,3 +475,14 @@ def test_a_bad_validation_set_is_refused_before_anything_trains():
 def test_save_refuses_a_missing_folder_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"^.*nowhere.*: got No such file or directory, expected .*$"):
         training.save(tmp_path / "nowhere" / "a.npz", Network([Layer(Dense(np.ones((2, 3))), Leaky(0), SLTT())]))
+
+
+def test_a_run_of_ones_own_that_returns_an_unknown_name_is_no_divergence():
+    def run(net, *args, **options):
+        logits, grads = network.run(net, *args, **options)
+        return logits, {"9.W": grads["0.W"]}
+
+    x, y = np.ones((3, 4, 3)), np.array([0, 1, 0, 1])
+    net = Network([Layer(Dense(np.ones((2, 3))), Leaky(0), SLTT())])
+    with pytest.raises(ValueError, match=r"^[^:]*: got .*9\.W.*, expected .*$"):
+        training.fit(net, (x, y), last=2, epochs=1, batch=2, lr=0.1, rng=np.random.default_rng(0), run=run)

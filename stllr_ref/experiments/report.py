@@ -15,7 +15,7 @@ CHANGING = ("rule", "alpha_post", "psi", "signal", "last")  # settings that tell
 
 
 def row(results):
-    """Return one row of the results' JSON (DESIGN: rows) from the trials of one setting."""
+    """Return one row of `summary` from the trials of one setting; what was not measured is None, never NaN."""
     first, s = results[0], results[0].settings
     tests = [r.test for r in results]
     mean, std = mean_std(tests)
