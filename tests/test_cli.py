@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from stllr_ref import __main__ as cli
+from stllr_ref.commands import arguments as command_arguments
+from stllr_ref.commands import run
 from stllr_ref.training import Epoch
 
 FAST = ["run", "digits", "--epochs", "1"]
@@ -113,7 +115,7 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, words, capsys):
 @pytest.fixture
 def untrained(monkeypatch):
     """Let any training fail."""
-    monkeypatch.setattr(cli.classify, "run", None)
+    monkeypatch.setattr(run.classify, "run", None)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_a_folder_that_may_not_be_made_is_refused_before_anything_trains(untrain
     def denied(*args, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(cli.Path, "mkdir", denied)
+    monkeypatch.setattr(command_arguments.Path, "mkdir", denied)
     assert cli.main([*FAST, "--out", str(tmp_path / "new")]) == 2
     assert "Permission denied), expected a folder that can be written" in capsys.readouterr().err
 
@@ -149,7 +151,7 @@ def test_a_folder_that_takes_no_file_is_refused_before_anything_trains(untrained
     def denied(*args, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(command_arguments.tempfile, "TemporaryFile", denied)
     assert cli.main([*FAST, "--out", str(tmp_path)]) == 2
     assert "Permission denied), expected a folder that can be written" in capsys.readouterr().err
 
@@ -157,28 +159,28 @@ def test_a_folder_that_takes_no_file_is_refused_before_anything_trains(untrained
 def result(**settings):
     """Return the result of a trial that nobody ran."""
     epoch = Epoch(1, 1.0, 0.5, 0.5, [], {})
-    return cli.classify.Result(replace(cli.digits.SETTINGS, **settings), 0, 0.5, 0.5, 1.0, 1, 1, [epoch], {})
+    return run.classify.Result(replace(run.digits.SETTINGS, **settings), 0, 0.5, 0.5, 1.0, 1, 1, [epoch], {})
 
 
 @pytest.mark.parametrize("rule, signal", [("stllr", "dfa"), ("ottt", "dfa"), ("sltt", "dfa"), *((rule, None) for rule in ("bptt", "tbptt", "frozen", "counts"))])
 def test_json_names_the_signal_where_the_rule_looks_at_it(rule, signal):
-    assert cli.report.row([result(rule=rule, signal="dfa")])["signal"] == signal
+    assert run.report.row([result(rule=rule, signal="dfa")])["signal"] == signal
 
 
 @pytest.mark.parametrize("alpha_post, label", [(0.5, "stllr +0.5"), (0, "stllr  0"), (-0.5, "stllr -0.5"), (1, "stllr +1")])
 def test_a_row_of_s_tllr_shows_the_sign_of_alpha_post(alpha_post, label):
-    assert cli.report.label(result(alpha_post=alpha_post)) == label
+    assert run.report.label(result(alpha_post=alpha_post)) == label
 
 
 def test_a_diverged_run_exits_1_with_one_line_that_names_the_epoch(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli.TASKS["digits"], "SETTINGS", replace(cli.TASKS["digits"].SETTINGS, lr=1e38))
+    monkeypatch.setattr(run.TASKS["digits"], "SETTINGS", replace(run.TASKS["digits"].SETTINGS, lr=1e38))
     assert cli.main([*FAST, "--rules", "bptt", "--out", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1 and "epoch 1" in err
 
 
 def test_an_interrupt_leaves_the_finished_trials(monkeypatch, tmp_path, capsys):
-    real, calls = cli.classify.run, []
+    real, calls = run.classify.run, []
 
     def interrupted(*args):
         calls.append(args)
@@ -186,7 +188,7 @@ def test_an_interrupt_leaves_the_finished_trials(monkeypatch, tmp_path, capsys):
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(cli.classify, "run", interrupted)
+    monkeypatch.setattr(run.classify, "run", interrupted)
     assert cli.main([*FAST, "--rules", "frozen,counts", "--out", str(tmp_path)]) == 130
     assert [row["rule"] for row in json.loads((tmp_path / "result.json").read_text())["rows"]] == ["frozen"]
 

@@ -16,17 +16,18 @@ FLOORS = [
     ["layer"],
     ["network"],
     ["bptt", "rtrl", "twins"],
-    ["gradcheck", "optim", "training", "plots"],
+    ["gradcheck", "optim", "training", "plots", "costs", "published", "oracle", "verdict"],
     ["experiments", "data"],
+    ["commands"],
     ["__main__"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-SIBLINGS_ALLOWED = {"gradcheck", "optim", "training", "plots", "experiments", "data", "__main__"}
+SIBLINGS_ALLOWED = {*FLOORS[-4], *FLOORS[-3], "commands"}
 # Rooms that may load more than NumPy and the standard library, and what.
 MORE = {
     "plots": {"matplotlib"},
     "data": {"sklearn", "tonic", "h5py"},
-    "__main__": {"tqdm", "threadpoolctl"},
+    "commands": {"tqdm", "threadpoolctl"},
     "experiments": {"tqdm", "threadpoolctl", "matplotlib"},
 }
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py")

@@ -1,0 +1,76 @@
+"""The commands `run TASK` and, without a command, the main job: train, print a table, write results and curves."""
+
+import json
+import sys
+from dataclasses import replace
+
+from stllr_ref.commands.arguments import count, folder, numbers, results_folder
+from stllr_ref.experiments import classify, digits, report
+
+TASKS = {"digits": digits}
+MAIN = ("stllr", "bptt", "frozen")
+
+
+def add(commands):
+    """Add `run` to the commands of the parser."""
+    parser = commands.add_parser("run", help="train one task with one or more rules", allow_abbrev=False)
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--rules", default=",".join(MAIN), help=f"comma-separated, of {', '.join(classify.RULES)}")
+    parser.add_argument("--alpha-post", type=numbers, metavar="A,...", help="a row of S-TLLR for each value (write --alpha-post=-1,0)")
+    parser.add_argument("--psi", help="fast_sigmoid, triangle, sigmoid or arctan")
+    parser.add_argument("--signal", help=", ".join(classify.SIGNALS))
+    parser.add_argument("--last", type=count, metavar="N", help="learn in the last N steps")
+    parser.add_argument("--seeds", type=count, default=1, metavar="N", help="trials, seeds 0 to N-1")
+    parser.add_argument("--epochs", type=count, metavar="N")
+    parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
+    parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.set_defaults(main=run)
+
+
+def run(args):
+    """Train what the arguments ask for, print the table or the JSON object; return the exit code."""
+    done, place = _train(args, lambda text: print(text, file=sys.stderr))
+    if args.json:
+        print(json.dumps(report.summary(done, "embedded", args.threads)))
+    else:
+        print(report.table(done))
+        print(f"results and learning curves: {place}")
+    return 0
+
+
+def _rows(args, base):
+    """Return the settings of each row of the table, refused where a name or number is none."""
+    changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs") if getattr(args, name) is not None}
+    rows, rules = [], args.rules.split(",")
+    if args.alpha_post and "stllr" not in rules:
+        raise ValueError(f"--alpha-post: got it with the rules {args.rules}, expected stllr among them")
+    for rule in rules:
+        settings = replace(base, rule=rule, **changes)
+        rows += [replace(settings, alpha_post=a) for a in args.alpha_post] if args.alpha_post and rule == "stllr" else [settings]
+    return rows
+
+
+def _train(args, say):
+    """Run every trial of a `run` command, showing progress by say(text); return the rows of results and their folder."""
+    from threadpoolctl import threadpool_limits
+    from tqdm import tqdm
+
+    task = TASKS[args.task]
+    rows = _rows(args, task.SETTINGS)
+    twice = [s.rule for i, s in enumerate(rows) if s in rows[:i]]
+    if twice:
+        raise ValueError(f"--rules, --alpha-post: got the row {twice[0]} twice, expected each once")
+    place = results_folder(args.out, args.task)
+    done = [[] for _ in rows]
+    epochs = sum(settings.epochs for settings in rows) * args.seeds
+    with threadpool_limits(args.threads), tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False) as bar:
+        sets = task.sets()
+        for settings, results in zip(rows, done):
+            for seed in range(args.seeds):
+                bar.set_description(f"{settings.rule} seed {seed}")
+                results.append(classify.run(settings, seed, sets, lambda epoch: bar.update() and None))
+                report.write(place, [r for r in done if r], "embedded", args.threads)
+            if not bar.disable or not args.json:
+                say(f"{report.label(results[0])}: done")
+    return done, place
