@@ -4,6 +4,8 @@ import numbers
 
 import numpy as np
 
+LARGEST = 200_000_000  # bytes of state of one rule
+
 
 class NotFinite(ValueError):
     """A number of an array is NaN or infinite, or would be in the dtype asked for."""
@@ -82,6 +84,14 @@ def same(name, got, expected):
     """Refuse unless the shape got equals the shape expected."""
     if tuple(got) != tuple(expected):
         raise ValueError(f"{name}: got shape {tuple(got)}, expected {tuple(expected)}")
+
+
+def room(name, shape, dtype):
+    """Refuse a trace of that shape and dtype if it would pass LARGEST: its rule is the wrong tool there."""
+    size = float(np.prod(shape, dtype=float)) * np.dtype(dtype).itemsize
+    if size > LARGEST:
+        found, limit = f"{size / 1e6:.0f} MB {tuple(shape)}", f"{LARGEST / 1e6:.0f} MB"
+        raise ValueError(f"{name}: got a trace of {found}, expected at most {limit} (a smaller batch or layer)")
 
 
 def whole(name, value, low):

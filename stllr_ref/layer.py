@@ -54,7 +54,7 @@ class Layer:
         self.skips = {name: source for name, (_, source) in (skips or {}).items()}
         self.synapses = {"W": W, **({} if V is None else {"V": V}), **{name: synapse for name, (synapse, _) in (skips or {}).items()}}
         self.bias = bias
-        self.synaptic = hasattr(rule, "grads")  # a rule with a trace a synapse does its own book-keeping
+        self.synaptic = hasattr(rule, "grads")  # keeps a trace for each synapse and makes the gradient of it
         self._check()
         self.reset()
 
@@ -139,10 +139,6 @@ class Layer:
         if not self.tracing:
             return Now(inputs, {}, u, y, psi, None, None)
         rule, pre, past = self.rule, {}, None
-        if self.synaptic:
-            now = Now(inputs, {}, u, y, psi, psi, None)
-            rule.step(now, inputs if self.bias is None else {**inputs, "b": np.ones((len(u), 1), u.dtype)}, self)
-            return now
         eligible = psi if rule.psi is None else rule.psi(u - self.neuron.theta).astype(u.dtype, copy=False)
         for name, value in inputs.items():
             for lam in set(rule.decays) - {0.0}:
@@ -152,7 +148,10 @@ class Layer:
         if rule.past_decay is not None:
             past = np.zeros_like(eligible) if self.past is None else self.past
             self.past = trace_step(past, eligible, float(rule.past_decay))
-        return Now(inputs, pre, u, y, psi, eligible, past)
+        now = Now(inputs, pre, u, y, psi, eligible, past)
+        if self.synaptic:
+            rule.step(now, self)
+        return now
 
     def learn(self, delta):
         """Add delta times eligibility to the gradients, summed over the batch; delta [B, ...] = dL/dy; eq. (9)."""

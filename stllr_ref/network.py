@@ -12,8 +12,8 @@ from stllr_ref.layer import Layer, param_name, pull
 class Network:
     r"""A row of layers, maps and signals, bottom to top.
 
-    What an item is shows in what it has: a signal `delta`, a signal with parameters `learned`, a map `backward`, a map
-    that draws at random `mask`.
+    What an item is shows in what it has: a signal `delta`, a signal with parameters `learned`, one that remembers earlier
+    steps `watch`, a map `backward`, a map that draws at random `mask`.
 
     Parameters
     ----------
@@ -111,6 +111,8 @@ class Network:
         for item in self.row:
             if hasattr(item, "mask"):
                 item.reset(rng)
+            elif hasattr(item, "watch"):
+                item.reset()
         self.clear()
         self.trail = []
 
@@ -129,6 +131,8 @@ class Network:
                 ys.append(x)
                 self.trail.append(item.now)
             elif hasattr(item, "delta"):
+                if hasattr(item, "watch"):
+                    item.watch(x)
                 self.trail.append(x)
             else:
                 x, memo = item.forward(x)
@@ -184,7 +188,7 @@ class Network:
         """Return the signal for what it sees, out [B, ...], masked by the window on [B]; a learned one learns too."""
         delta = signal.delta(err, target, out)
         if getattr(signal, "learned", False):
-            signal.learn(target, out, on)
+            signal.learn(err, target, out, on)
         if delta is None:
             return None
         return (delta * on.reshape(-1, *[1] * (delta.ndim - 1))).astype(self.dtype, copy=False)

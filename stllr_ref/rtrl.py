@@ -11,6 +11,7 @@ potentials that is n^3 numbers a sample: exact, online, and far too much; S-TLLR
 
 import numpy as np
 
+from stllr_ref import checks
 from stllr_ref.layer import Layer, pull
 from stllr_ref.maps import MaxPool
 from stllr_ref.network import check_run, output_error
@@ -23,7 +24,7 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, through_V=Tru
     Parameters
     ----------
     net, x, target, loss, inside, rng
-        As `network.run`.  Signals and feedback synapses are ignored, max pooling is refused (ValueError).
+        As `network.run`.  Signals and feedback synapses are ignored.
     attached, through_V : bool
         As `bptt.run`.
 
@@ -33,18 +34,24 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, through_V=Tru
     grads : dict
         Name -> gradient of the loss averaged over the batch, names as `Network.get`: what `bptt.run` returns.
 
+    Raises
+    ------
+    ValueError
+        As `network.run`; at max pooling; where the tangents (`state_numbers`) would take more than `checks.LARGEST` bytes.
+
     Notes
     -----
-    Row "RTRL" of the paper's Table 1.  State of a weight's value of P entries: P B numbers for every neuron above it.
+    Row "RTRL" of the paper's Table 1.
     """
     if any(isinstance(item, MaxPool) for item in net.row):
         raise ValueError("row: got MaxPool, expected maps that are linear (AvgPool), which tangents can pass")
     x, inside = check_run(net, x, target, inside)
     net.reset(rng, traces=False)
-    tangents = {name: _Tangent(net, name, attached, through_V) for name in net.weights() if not name.endswith(".B")}
+    tangents = {name: _Tangent(net, name, attached, through_V) for name in _reached(net)}
     logits, sums = [], {}
     for x_t, on in zip(x, inside):
         logits.append(net.step(x_t))
+        checks.room("rtrl", (state_numbers(net),), net.dtype)
         moved = {name: tangent.step() for name, tangent in tangents.items()}
         if not on.any():
             continue
@@ -56,13 +63,27 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, through_V=Tru
     return np.array(logits), pull(net.weights(), sums)
 
 
+def state_numbers(net):
+    """Return how many numbers RTRL carries from step to step, after a first step: P B for every neuron that a weight of P entries reaches.
+
+    A recurrent layer carries them twice, for its potentials and for its spikes.
+    """
+    carried = [layer.now.u.size * (2 if "V" in layer.synapses else 1) for layer in net.layers]
+    return sum(weight.value.size * sum(carried[int(name.split(".")[0]) :]) for name, weight in _reached(net).items())
+
+
+def _reached(net):
+    """Return name -> weight of everything that the error reaches: all but the classifiers of local signals."""
+    return {name: weight for name, weight in net.weights().items() if not name.endswith(".B")}
+
+
 class _Tangent:
     """The derivative of everything by each of the P entries of one weight's value."""
 
     def __init__(self, net, name, attached, through_V):
         number, self.name = name.split(".")
         self.net, self.number, self.attached, self.through_V = net, int(number), attached, through_V
-        self.kept, self.dys = {}, {}  # layer number -> slope du and dy of the step before, [P, B, ...]
+        self.kept, self.dys = {}, {}  # layer number -> slope du, and dy of a recurrent layer, of the step before, [P, B, ...]
 
     def step(self):
         """Follow the step that the network has just made; return d output, [P, B, ...]."""
@@ -74,7 +95,7 @@ class _Tangent:
                 dys[number] = d
             elif d is not None and not hasattr(item, "delta"):
                 d = item.forward(d)[0]
-        self.dys = dys
+        self.dys = {n: dy for n, dy in dys.items() if "V" in self.net.layers[n].synapses and dy is not None}
         return d
 
     def _layer(self, number, layer, now, d, below):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from stllr_ref import checks
-from stllr_ref.surrogates import psi_of
+from stllr_ref.surrogates import psi_of, spike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +103,8 @@ def OTTT(gamma, bias_decay=0.0):
 def SLTT():
     """Return SLTT's rule (Meng et al. 2023), nothing from the past: S-TLLR with no traces; also a plain delta rule."""
     return STLLR(lam_pre=0, lam_post=0, alpha_pre=1, alpha_post=0)
+
+
+def STDP(lam_pre, lam_post, alpha_pre, alpha_post):
+    """Return pair-based STDP, eq. (6), as a rule: Psi is the spike.  Teach it by the signal `Reward(1)`."""
+    return STLLR(lam_pre=lam_pre, lam_post=lam_post, alpha_pre=alpha_pre, alpha_post=alpha_post, post_trace="paper", psi=spike)

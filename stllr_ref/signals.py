@@ -15,6 +15,7 @@ import numpy as np
 
 from stllr_ref import checks
 from stllr_ref.losses import cross_entropy
+from stllr_ref.traces import trace_step
 from stllr_ref.weights import as_weight
 
 
@@ -55,6 +56,43 @@ class sDFA:
         return _project(np.sign(err), self.B, out)
 
 
+class Adaptive:
+    """DFA whose B [O, ...] learns: e-prop's adaptive feedback (Bellec et al. 2020), after Kolen and Pollack (1994).
+
+    B, a parameter of the network ("<layer>.B"), gets the gradient that a readout of leak kappa has for its own weights:
+    err times the trace of what the layer sends up, averaged over the batch.  Where both also decay alike (the authors'
+    optimiser takes 1e-2 of each), what they began with fades, and B becomes the readout's weights.
+    """
+
+    learned = True
+
+    def __init__(self, B, kappa):
+        self.weight, self.kappa = as_weight(_feedback(B)), checks.number("kappa", kappa, 0, 1)
+        self.reset()
+
+    def reset(self):
+        """Forget the trace and the gradient."""
+        self.trace = None
+        self.clear()
+
+    def clear(self):
+        """Forget the gradient of B gathered so far."""
+        self.dB = None
+
+    def watch(self, out):
+        """Count one step's output of the layer below, [B, ...], into the trace."""
+        self.trace = trace_step(self.trace, out, self.kappa)
+
+    def delta(self, err, target, out):
+        """Return err B, shape of out [B, ...]."""
+        return _project(err, self.weight.value, out)
+
+    def learn(self, err, target, out, inside):
+        """Add the gradient of B [O, ...], averaged over the batch, for the samples that are inside [B] their window."""
+        dB = np.tensordot(err * inside[:, None] / err.dtype.type(len(err)), self.trace, ((0,), (0,)))
+        self.dB = dB if self.dB is None else self.dB + dB
+
+
 class DRTP:
     """Direct random target projection: the one-hot target through B [O, ...], no error at all (Frenkel et al. 2021)."""
 
@@ -76,30 +114,48 @@ class Local:
         Weights of the classifier, one row a class, shaped as the layer's output; no bias.
     learned : bool
         Train B by its own error (a parameter of the network, named "<layer>.B"), or keep it fixed.
+    unit : bool
+        Divide the layer's output by its Euclidean norm before it is classified, as LLS does.
+
+    Notes
+    -----
+    With a fixed random B: DECOLLE's signal (Kaiser et al. 2020; there on a smooth function of u, smooth L1 loss); with
+    `waves`: TESS's and LLS's.
     """
 
-    def __init__(self, B, learned=True):
-        self.weight, self.learned = as_weight(_feedback(B)), learned
+    def __init__(self, B, learned=True, unit=False):
+        self.weight, self.learned, self.unit = as_weight(_feedback(B)), learned, unit
         self.clear()
 
     def clear(self):
         """Forget the gradient of B gathered so far."""
         self.dB = None
 
-    def _error(self, target, out):
-        """Return softmax(B out) - onehot [B, O] of the layer's own classifier."""
+    def _norm(self, out):
+        """Return by what out [B, ...] is divided, [B, 1 ...]: its norm, or 1 (as for a silent layer)."""
+        norm = np.sqrt((out * out).sum(tuple(range(1, out.ndim)), keepdims=True))
+        return np.where(self.unit & (norm > 0), norm, out.dtype.type(1))
+
+    def _error(self, target, seen):
+        """Return softmax(B seen) - onehot [B, O] of the layer's own classifier."""
         B = self.weight.value
-        checks.same("B", B.shape[1:], out.shape[1:])
-        logits = out.reshape(len(out), -1) @ B.reshape(len(B), -1).astype(out.dtype, copy=False).T
+        checks.same("B", B.shape[1:], seen.shape[1:])
+        logits = seen.reshape(len(seen), -1) @ B.reshape(len(B), -1).astype(seen.dtype, copy=False).T
         return cross_entropy(logits, target)[1]
 
     def delta(self, err, target, out):
         """Return the derivative of the layer's own loss by its output, shape of out [B, ...]."""
-        return _project(self._error(target, out), self.weight.value, out)
+        norm = self._norm(out)
+        seen = out / norm
+        d = _project(self._error(target, seen), self.weight.value, out)
+        if self.unit:
+            d = (d - seen * (d * seen).sum(tuple(range(1, out.ndim)), keepdims=True)) / norm
+        return d
 
-    def learn(self, target, out, inside):
+    def learn(self, err, target, out, inside):
         """Add the gradient of B [O, ...], summed over the samples that are inside [B] their window."""
-        dB = np.tensordot(self._error(target, out) * inside[:, None], out, ((0,), (0,)))
+        seen = out / self._norm(out)
+        dB = np.tensordot(self._error(target, seen) * inside[:, None], seen, ((0,), (0,)))
         self.dB = dB if self.dB is None else self.dB + dB
 
 
@@ -109,3 +165,45 @@ class Frozen:
     def delta(self, err, target, out):
         """Return None: nothing arrives."""
         return None
+
+
+class Reward:
+    r"""One number for every neuron alike: a reward r [B] in place of an error; delta = -r, as STDP's change is added.
+
+    Parameters
+    ----------
+    reward : callable or float
+        (err [B, O], target [B]) -> r [B], such as `hit`; or one number: 1 is plain STDP, which no teacher guides.
+    """
+
+    def __init__(self, reward):
+        self.reward = reward
+
+    def delta(self, err, target, out):
+        """Return -r for every unit, shape of out [B, ...]."""
+        r = np.asarray(self.reward(err, target) if callable(self.reward) else np.full(len(out), self.reward))
+        checks.same("reward", r.shape, (len(out),))
+        return -r.reshape(-1, *[1] * (out.ndim - 1)).astype(out.dtype) * np.ones_like(out)
+
+
+def hit(err, target):
+    """Return 1 for samples whose target is the most likely class now, -1 for others, [B]; err [B, O] = softmax - onehot.
+
+    >>> hit(np.array([[-0.4, 0.4], [0.3, -0.3], [0.6, -0.6]]), np.array([0, 1, 1]))
+    array([ 1.,  1., -1.])
+    """
+    onehot = np.eye(err.shape[1])[checks.labels(target, len(err), err.shape[1])]
+    return np.where((err + onehot).argmax(1) == target, 1.0, -1.0)
+
+
+def waves(classes, units, square):
+    r"""Return the fixed basis of TESS (square) and of LLS (not square) for a local classifier, [classes, units].
+
+    A sine of frequency f_c over the index k of a unit, f_c evenly spaced from 50 to 512 radians; square: its sign, divided
+    by the number of units.  Frequencies alias (2 pi), and unit 0 gets no signal: so it is in the authors' code.
+
+    >>> (3 * waves(2, 3, square=True)).round().astype(int).tolist()
+    [[0, -1, -1], [0, 1, -1]]
+    """
+    basis = np.sin(np.linspace(50, 512, classes)[:, None] * np.arange(units))
+    return np.sign(basis) / units if square else basis

@@ -1,71 +1,73 @@
-r"""Rules whose eligibility keeps a trace of its own for every synapse: e-prop and OSTL.
+r"""Rules whose eligibility keeps a trace of its own for every synapse: filtered products (e-prop, reward-modulated STDP), OSTL.
 
 S-TLLR's eligibility is a product of per-neuron traces, so a layer of n neurons stores O(n).  Filter that product, or
-let it follow the neuron's own state, and every synapse needs a number of its own, [B, N_out, N_in]: O(n^2), more exact.
+let it follow the neuron's own state, and every synapse needs a number of its own, [B, N_out, N_in]: O(n^2).
 
-Such a rule has state, so every layer needs an object of its own.  A layer calls `reset()`, `step(now, inputs, layer)`
-at every step and `grads(delta)` inside the window; dense layers only.
+Such a rule has state, so every layer needs an object of its own.  Beside what any rule has, a layer calls `reset()`,
+`step(now, layer)` at every step and `grads(delta)` inside the window; dense layers only.
 """
 
 import numpy as np
 
 from stllr_ref import checks
+from stllr_ref.rules import OTTT
 from stllr_ref.traces import trace_step
 
-LARGEST = 200_000_000  # bytes of state; beyond it a rule of this kind is the wrong tool
 
-
-def _room(name, shape, dtype):
-    """Return zeros [B, ...] for a trace, refused if they would pass LARGEST."""
-    size = int(np.prod(shape, dtype=float)) * np.dtype(dtype).itemsize
-    if size > LARGEST:
-        found = f"{size / 1e6:.0f} MB {tuple(shape)}"
-        raise ValueError(f"{name}: got a trace of {found}, expected at most {LARGEST / 1e6:.0f} MB (a smaller batch or layer)")
-    return np.zeros(shape, dtype)
-
-
-class EProp:
-    r"""E-prop for LIF neurons (Bellec et al. 2020): the product psi tr(x), filtered as the readout filters it.
+class Filtered:
+    r"""The general three-factor eligibility, eq. (8): the products of a per-neuron rule, themselves filtered.
 
     Parameters
     ----------
-    gamma : float
-        Leak of the layer's neurons: decay of the pre trace, 0 to 1.
-    kappa : float
-        Leak of the readout: decay of the filter.  0 leaves no filter, and e-prop is then OTTT with an exact bias.
+    rule : STLLR or alike
+        Its products f(y) g(x) are what is filtered.
+    beta : float
+        Decay of the filter, 0 to 1; at 0 (S-TLLR's choice) the traces a synapse buy nothing.
 
     Notes
     -----
-    xb[t] = gamma xb[t-1] + x[t],  ebar[t] = kappa ebar[t-1] + psi_i[t] xb_j[t] from step 0 on whatever the window,
-    dW_ij = sum delta_i[t] ebar_ij[t].  The filter is not normalised (the TensorFlow code multiplies by 1 - kappa).
-    Equal to BPTT with one spiking layer, soft or no reset, detached, no error through V, a readout of leak kappa.
+    e_ij[t] = beta e_ij[t-1] + f(y_i[t]) g(x_j[t]) from step 0 on, whatever the window;  dW_ij = sum delta_i[t] e_ij[t].
     """
 
-    psi = None
-
-    def __init__(self, gamma, kappa=0.0):
-        self.gamma, self.kappa = checks.number("gamma", gamma, 0, 1), checks.number("kappa", kappa, 0, 1)
+    def __init__(self, rule, beta):
+        self.rule, self.beta = rule, checks.number("beta", beta, 0, 1)
+        self.decays, self.past_decay, self.psi, self.bias_decay = rule.decays, rule.past_decay, rule.psi, rule.bias_decay
         self.reset()
 
     def reset(self):
         """Forget every trace."""
-        self.pre, self.e = {}, {}
+        self.e = {}
 
-    def step(self, now, inputs, layer):
-        """Advance the traces by one step; inputs [B, N_in] of each synapse, the bias' being 1."""
-        for name, x in inputs.items():
-            self.pre[name] = trace_step(self.pre.get(name), x, self.gamma)
-            if name not in self.e:
-                self.e[name] = _room(name, (*now.psi.shape, x.shape[-1]), now.psi.dtype)
-            self.e[name] = trace_step(self.e[name], now.psi[:, :, None] * self.pre[name][:, None, :], self.kappa)
+    def step(self, now, layer):
+        """Advance the trace of every synapse, [B, N_out, N_in]; of the bias, [B, N, 1]."""
+        posts = self.rule.posts(now.eligible, now.past)
+        for name, pres in now.pre.items():
+            checks.room(name, (*now.u.shape, pres[0].shape[-1]), now.u.dtype)
+            self._add(name, sum(post[:, :, None] * pre[:, None, :] for post, pre in zip(posts, pres)))
+        if layer.bias is not None:
+            self._add("b", self.rule.bias_post(now.psi, now.eligible)[:, :, None] * layer.ones)
+
+    def _add(self, name, product):
+        """Filter one step's product [B, N_out, N_in] into the trace."""
+        self.e[name] = trace_step(self.e.get(name), product, self.beta)
 
     def grads(self, delta):
-        """Return name -> sum over the batch of delta_i ebar_ij, [N_out, N_in], for delta [B, N_out]."""
+        """Return name -> sum over the batch of delta_i e_ij, [N_out, N_in], for delta [B, N_out]."""
         return {name: np.einsum("bi,bij->ij", delta, e) for name, e in self.e.items()}
 
     def state(self):
         """Return the arrays that the next step will read."""
-        return {f"{kind} {name}": a for kind, d in (("pre", self.pre), ("e", self.e)) for name, a in d.items()}
+        return {f"e {name}": e for name, e in self.e.items()}
+
+
+def EProp(gamma, kappa=0.0):
+    r"""Return e-prop's rule for LIF neurons of leak gamma below a readout of leak kappa (Bellec et al. 2020).
+
+    ebar_ij[t] = kappa ebar_ij[t-1] + psi_i[t] tr(x_j; gamma)[t].  At kappa 0 it is OTTT with an exact bias.  The filter
+    is not normalised (the authors' TensorFlow code multiplies by 1 - kappa).  Equal to BPTT with one spiking layer, soft or
+    no reset, detached, no error through V.
+    """
+    return Filtered(OTTT(gamma, bias_decay=gamma), kappa)
 
 
 class OSTL:
@@ -83,7 +85,7 @@ class OSTL:
     Equal to BPTT with the reset attached, one spiking layer, a readout without memory; feed-forward, or recurrent=True.
     """
 
-    psi = None
+    decays, past_decay, psi, bias_decay = (), None, None, 0.0  # no trace a neuron
 
     def __init__(self, recurrent=False):
         self.recurrent = recurrent
@@ -93,12 +95,15 @@ class OSTL:
         """Forget every trace."""
         self.eps, self.before = {}, None
 
-    def step(self, now, inputs, layer):
-        """Advance the traces by one step; inputs [B, N_in] of each synapse, the bias' being 1."""
-        for name, x in inputs.items():
-            B, n = now.psi.shape
+    def step(self, now, layer):
+        """Advance the trace of every synapse by one step."""
+        (B, n), dtype = now.u.shape, now.u.dtype
+        ones = {} if layer.bias is None else {"b": np.ones((B, 1), dtype)}
+        for name, x in {**now.inputs, **ones}.items():
             if name not in self.eps:
-                self.eps[name] = _room(name, (B, n, *([n] if self.recurrent else []), x.shape[-1]), now.psi.dtype)
+                shape = (B, n, *([n] if self.recurrent else []), x.shape[-1])
+                checks.room(name, shape, dtype)
+                self.eps[name] = np.zeros(shape, dtype)
             eps = self._carry(self.eps[name], layer)
             if self.recurrent:
                 own = np.arange(n)

@@ -10,7 +10,7 @@ from stllr_ref.experiments import classify, digits
 from stllr_ref.gradcheck import error, liveness
 from stllr_ref.losses import cross_entropy, window
 from stllr_ref.rules import STLLR
-from stllr_ref.synaptic import OSTL, EProp
+from stllr_ref.synaptic import OSTL, Filtered
 
 T, B, N, O = 9, 6, 14, 3
 SETTINGS = replace(
@@ -28,7 +28,7 @@ def gradients(**change):
     x = (np.random.default_rng(0).random((T, B, N)) < 0.4).astype(np.float32)
     net = built(**change)
     liveness(net, x)
-    return classify.algorithm(replace(SETTINGS, **change).rule)(net, x, TARGET, cross_entropy, INSIDE)[1]
+    return classify.algorithm(replace(SETTINGS, **change))(net, x, TARGET, cross_entropy, INSIDE)[1]
 
 
 def test_s_tllr_has_the_decays_and_alphas_of_its_settings():
@@ -44,8 +44,8 @@ def test_ottt_decays_by_the_leak_and_sltt_keeps_nothing(rule, lam_pre):
 
 def test_eprop_filters_by_the_leak_of_the_readout_and_each_layer_has_its_own():
     low, high = (layer.rule for layer in built(rule="eprop").layers[:-1])
-    assert isinstance(low, EProp) and low is not high
-    assert [(rule.gamma, rule.kappa) for rule in (low, high)] == [(0.8, 0.6)] * 2
+    assert isinstance(low, Filtered) and low is not high
+    assert [(rule.decays, rule.bias_decay, rule.beta) for rule in (low, high)] == [((0.8,), 0.8, 0.6)] * 2
 
 
 @pytest.mark.parametrize("recurrent", [False, True])

@@ -39,7 +39,7 @@ def test_every_signal_teaches_every_layer_and_differs_from_bp(signal):
     x, y = first_batch()
     inside = losses.window(21, [21] * 20, last=15)
     bp, other = (
-        classify.algorithm("stllr")(classify.build(replace(digits.SETTINGS, signal=s), 512, 10, 0), x, y, losses.cross_entropy, inside)[1]
+        classify.algorithm(digits.SETTINGS)(classify.build(replace(digits.SETTINGS, signal=s), 512, 10, 0), x, y, losses.cross_entropy, inside)[1]
         for s in ("bp", signal)
     )
     assert all(grad.any() for grad in other.values())
@@ -68,7 +68,7 @@ def test_counts_is_a_linear_readout_of_the_summed_input():
     net = classify.build(replace(digits.SETTINGS, rule="counts"), 512, 10, 0)
     rng = np.random.default_rng(0)
     net.put({name: rng.normal(size=value.shape) for name, value in net.get().items()})
-    logits, grads = classify.algorithm("counts")(net, x, y, losses.cross_entropy, losses.window(21, [21] * 20, last=1))
+    logits, grads = classify.algorithm(replace(digits.SETTINGS, rule="counts"))(net, x, y, losses.cross_entropy, losses.window(21, [21] * 20, last=1))
     p = net.get()
     expected = x.sum(0) @ p["0.W"].T + 21 * p["0.b"]
     np.testing.assert_allclose(logits[-1], expected, rtol=0, atol=1e-3 * np.abs(expected).max())

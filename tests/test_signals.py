@@ -209,7 +209,7 @@ def test_local_classifier_learns_the_derivative_of_its_own_loss_inside_the_windo
         moved[index] += 1e-20j
         expected[index] = (inside * cross_entropy(np.tensordot(out, moved, ((1, 2), (1, 2))), TARGET)[0]).sum().imag / 1e-20
     for _ in range(2):
-        signal.learn(TARGET, out, inside)
+        signal.learn(None, TARGET, out, inside)
     assert error(signal.dB, 2 * expected) < 1e-13
 
 

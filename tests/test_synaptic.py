@@ -129,7 +129,7 @@ def test_a_state_beyond_200_mb_is_refused_before_it_is_allocated():
 
 
 def test_convolutions_and_shared_rules_are_refused_in_one_line():
-    with pytest.raises(ValueError, match=r"^rule: got EProp on a convolution, expected .*$"):
+    with pytest.raises(ValueError, match=r"^rule: got Filtered on a convolution, expected .*$"):
         Layer(Conv2d(np.ones((2, 2, 3, 3))), LIF(GAMMA, 0.6, "triangle"), EProp(GAMMA))
     rule = OSTL()
     layers = [Layer(Dense(np.ones((H, H))), LIF(GAMMA, 0.6, "triangle"), rule) for _ in range(2)]

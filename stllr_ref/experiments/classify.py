@@ -6,26 +6,24 @@ the same loss, window, leak and Psi as the local rules, from the same initial we
 
 import tracemalloc
 from dataclasses import dataclass, replace
-from functools import partial
 from time import perf_counter
 from typing import NamedTuple, Optional
 
 import numpy as np
 
-from stllr_ref import bptt, checks, network, training
+from stllr_ref import checks, network, rtrl, training
+from stllr_ref.experiments.family import FAMILY, SIGNALS
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window
 from stllr_ref.network import Network
 from stllr_ref.neurons import LIF, Leaky
-from stllr_ref.rules import OTTT, SLTT, STLLR
-from stllr_ref.signals import DFA, DRTP, Frozen, Local, sDFA
+from stllr_ref.rules import OTTT
+from stllr_ref.signals import Frozen
 from stllr_ref.surrogates import PSI, spike
 from stllr_ref.synapses import Bias, Dense
-from stllr_ref.synaptic import OSTL, EProp
 from stllr_ref.weights import Standardised, kaiming
 
-RULES = ("stllr", "bptt", "tbptt", "ottt", "sltt", "eprop", "ostl", "frozen", "counts")
-SIGNALS = {"bp": None, "dfa": DFA, "sdfa": sDFA, "drtp": DRTP, "fa": None, "local": Local}
+RULES = (*FAMILY, "frozen", "counts")
 
 
 @dataclass(frozen=True)
@@ -73,30 +71,20 @@ class Result(NamedTuple):
     params: dict  # name -> array, after training
 
 
-def hidden_rule(settings):
-    """Return a new rule for a hidden layer; BPTT and the controls carry S-TLLR's and never ask it."""
-    s = settings
-    if s.rule == "eprop":
-        return EProp(s.gamma, s.readout)
-    if s.rule == "ostl":
-        return OSTL(s.recurrent)
-    if s.rule in ("ottt", "sltt"):
-        return OTTT(s.gamma) if s.rule == "ottt" else SLTT()
-    return STLLR(lam_pre=s.lam_pre, lam_post=s.lam_post, alpha_pre=s.alpha_pre, alpha_post=s.alpha_post)
-
-
 def layers(settings, n_in, n_out, rng, feedback_rng):
     """Return the layers of a network, bottom to top; weights from one Generator, those of FA from another, so that rules share weights."""
     s, row, sizes = settings, [], (n_in, *settings.hidden)
+    member = FAMILY.get(s.rule, FAMILY["stllr"])  # of the controls: no rule is ever asked
     for i, (below, here) in enumerate(zip(sizes, s.hidden)):
-        V = Dense(Standardised(kaiming(rng, here, here))) if s.recurrent and i == len(s.hidden) - 1 else None
+        recurrent = s.recurrent and i == len(s.hidden) - 1
+        V = Dense(Standardised(kaiming(rng, here, here))) if recurrent else None
         W = Dense(Standardised(kaiming(rng, here, below)))
         feedback = Dense(kaiming(feedback_rng, here, below)) if s.signal == "fa" and i else None
-        row.append(Layer(W, LIF(s.gamma, s.theta, s.psi), hidden_rule(s), V=V, bias=Bias(np.zeros(here)), feedback=feedback))
+        rule = member.rule(s, i == 0, recurrent)
+        row.append(Layer(W, LIF(s.gamma, s.theta, s.psi), rule, V=V, bias=Bias(np.zeros(here)), feedback=feedback))
     feedback = Dense(kaiming(feedback_rng, n_out, sizes[-1])) if s.signal == "fa" else None
-    readout_rule = SLTT() if s.rule == "sltt" else OTTT(s.readout, bias_decay=s.readout)
     W = Dense(kaiming(rng, n_out, sizes[-1]))
-    row.append(Layer(W, Leaky(s.readout), readout_rule, bias=Bias(np.zeros(n_out)), feedback=feedback))
+    row.append(Layer(W, Leaky(s.readout), member.readout(s), bias=Bias(np.zeros(n_out)), feedback=feedback))
     return row
 
 
@@ -111,18 +99,23 @@ def build(settings, n_in, n_out, seed):
     if settings.rule == "counts":
         return Network(counter(n_in, n_out), dtype=np.float32)
     *hidden, readout = layers(settings, n_in, n_out, weights, feedback)
-    row = []
+    row, make = [], None if settings.rule == "frozen" else SIGNALS[signal_of(settings)]
     for layer, n in zip(hidden, settings.hidden):
-        signal = None if settings.rule == "frozen" else SIGNALS[settings.signal]
-        row += [layer] if signal is None else [layer, signal(kaiming(feedback, n_out, n))]
+        row += [layer] if make is None else [layer, make(feedback, n_out, n, settings)]
     if settings.rule == "frozen":
         row.append(Frozen())
     return Network([*row, readout], dtype=np.float32)
 
 
-def algorithm(rule):
-    """Return the function that gives a rule's gradients, with the signature of `network.run`."""
-    return {"bptt": bptt.run, "tbptt": partial(bptt.run, truncated=True)}.get(rule, network.run)
+def signal_of(settings):
+    """Return the name of the signal of the hidden layers: the rule's own, or where that is "bp" the settings'."""
+    own = FAMILY[settings.rule].signal if settings.rule in FAMILY else "bp"
+    return settings.signal if own == "bp" else own
+
+
+def algorithm(settings):
+    """Return the function that gives the gradients of the settings' rule, with the signature of `network.run`."""
+    return FAMILY[settings.rule].algorithm(settings) if settings.rule in FAMILY else network.run
 
 
 def run(settings, seed, sets, callback=None):
@@ -141,27 +134,29 @@ def run(settings, seed, sets, callback=None):
     start = perf_counter()
     history = training.fit(
         net, train, validation, last=settings.last, epochs=settings.epochs, batch=settings.batch, lr=settings.lr,
-        rng=order, run=algorithm(settings.rule), callback=callback,
+        rng=order, run=algorithm(settings), callback=callback,
     )  # fmt: skip
     seconds = perf_counter() - start
     score = training.evaluate(net, test, last=settings.last)
-    state, peak = memory(net, settings.rule, x[:, : settings.batch], y[: settings.batch], settings.last)
+    state, peak = memory(net, settings, x[:, : settings.batch], y[: settings.batch])
     return Result(settings, seed, score, history[-1].validation, seconds, state, peak, history, net.get())
 
 
-def memory(net, rule, x, y, last):
-    """Return (state, peak) in bytes for one batch x [T, B, N], y [B] under a rule.
+def memory(net, settings, x, y):
+    """Return (state, peak) in bytes for one batch x [T, B, N], y [B] under the settings' rule.
 
     state: what one step leaves for others to read: traces and potentials of the present for local rules, potentials,
     spikes and Psi of all T steps for BPTT.  peak: the most that a gradient computation held at once (tracemalloc), input
     and parameters apart.
     """
-    inside = window(len(x), [len(x)] * len(y), last=last)
+    inside = window(len(x), [len(x)] * len(y), last=settings.last)
     tracemalloc.start()
-    algorithm(rule)(net, x, y, cross_entropy, inside)
+    algorithm(settings)(net, x, y, cross_entropy, inside, rng=np.random.default_rng(0))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    if "bptt" in rule:
+    if settings.rule == "rtrl":
+        return rtrl.state_numbers(net) * net.dtype.itemsize, peak
+    if "bptt" in settings.rule:
         nows = [layer.now for layer in net.layers]
         return len(x) * sum(now.u.nbytes + now.y.nbytes + now.psi.nbytes for now in nows), peak
     return sum(array.nbytes for layer in net.layers for array in layer.state().values()), peak

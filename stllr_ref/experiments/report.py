@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from stllr_ref import plots
-from stllr_ref.experiments.classify import mean_std, paired
+from stllr_ref.experiments.classify import mean_std, paired, signal_of
+from stllr_ref.experiments.family import SHAPED
 
 CHANGING = ("rule", "alpha_post", "psi", "signal", "last")  # settings that tell rows apart
 
@@ -24,8 +25,8 @@ def row(results):
     layers = sorted({name.split(".")[0] for name in norms}, key=int)
     return {
         **{name: getattr(s, name) for name in CHANGING},
-        "alpha_post": s.alpha_post if s.rule == "stllr" else None,
-        "signal": None if s.rule in ("bptt", "tbptt", "frozen", "counts") else s.signal,  # what these never look at
+        "alpha_post": s.alpha_post if s.rule in SHAPED else None,
+        "signal": None if s.rule in ("bptt", "tbptt", "rtrl", "frozen", "counts") else signal_of(s),  # what these never look at
         "metric": "accuracy",
         "test": tests,
         "validation": [r.validation for r in results],
@@ -52,14 +53,14 @@ def summary(rows, data, threads):
 def label(result):
     """Return the name of a row: the rule, and alpha_post where it matters."""
     s = result.settings
-    return f"{s.rule} {s.alpha_post:{'+' if s.alpha_post else ' '}g}" if s.rule == "stllr" else s.rule
+    return f"{s.rule} {s.alpha_post:{'+' if s.alpha_post else ' '}g}" if s.rule in SHAPED else s.rule
 
 
 def table(rows):
     """Return the table for people: a line a setting, the paired difference to BPTT where both have the same seeds."""
     exact = next((r for r in rows if r[0].settings.rule == "bptt"), None)
     head = ("test %", 14), ("validation %", 14), ("minus bptt", 16), ("seconds", 9), ("state kB", 10), ("peak MB", 9)
-    lines = [f"{'rule':<12}" + "".join(f"{name:>{width}}" for name, width in head) + "   firing rates %"]
+    lines = [f"{'rule':<15}" + "".join(f"{name:>{width}}" for name, width in head) + "   firing rates %"]
     for results in rows:
         mean, std = mean_std([100 * r.test for r in results])
         test = f"{mean:.1f}" + (f" ± {std:.1f}" if std is not None else "")
@@ -71,7 +72,7 @@ def table(rows):
         r = row(results)
         rates = " ".join(f"{100 * v:.0f}" for v in r["rates"])
         lines.append(
-            f"{label(results[0]):<12}{test:>14}{validation:>14.1f}{gap:>16}{r['seconds']:>9.1f}"
+            f"{label(results[0]):<15}{test:>14}{validation:>14.1f}{gap:>16}{r['seconds']:>9.1f}"
             f"{r['state_bytes'] / 1e3:>10.0f}{r['peak_bytes'] / 1e6:>9.1f}   {rates}"
         )
     return "\n".join(lines)
