@@ -11,6 +11,10 @@ class NotFinite(ValueError):
     """A number of an array is NaN or infinite, or would be in the dtype asked for."""
 
 
+class TooLarge(ValueError):
+    """What a rule would have to remember is more than LARGEST."""
+
+
 def number(name, value, low=-np.inf, high=np.inf):
     """Return value as a Python float, refused unless it is one finite number with low <= value <= high.
 
@@ -91,7 +95,7 @@ def room(name, shape, dtype):
     size = float(np.prod(shape, dtype=float)) * np.dtype(dtype).itemsize
     if size > LARGEST:
         found, limit = f"{size / 1e6:.0f} MB {tuple(shape)}", f"{LARGEST / 1e6:.0f} MB"
-        raise ValueError(f"{name}: got a trace of {found}, expected at most {limit} (a smaller batch or layer)")
+        raise TooLarge(f"{name}: got a trace of {found}, expected at most {limit} (a smaller batch or layer)")
 
 
 def whole(name, value, low):

@@ -63,6 +63,46 @@ def learning_curves(curves, title=""):
     return figure
 
 
+def alignment(panels, stages, seeds):
+    """Draw cosines with the exact gradient as dots.
+
+    Parameters
+    ----------
+    panels : dict
+        Title -> rule -> stage -> cosine of each seed [seeds]; empty where there is none.
+    stages : sequence of str
+        At most three.
+    seeds : int
+        How many were run.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel each, a line a rule, a marker a stage: the mean, and a bar from the lowest to the highest seed.
+    """
+    rules, marks = list(next(iter(panels.values()))), (("o", False), ("o", True), ("^", True))
+    size = 2.3 * len(panels), 0.26 * len(rules) + 1.0
+    figure, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, layout="constrained", squeeze=False)
+    for ax, (title, values) in zip(axes[0], panels.items()):
+        for y, rule in enumerate(rules):
+            colour = COLOURS.get(rule, "#444444")
+            for shift, stage, (marker, filled) in zip((-0.24, 0, 0.24), stages, marks):
+                seen = values[rule][stage]
+                if len(seen):
+                    ax.plot([seen.min(), seen.max()], [y + shift] * 2, color=colour, linewidth=1)
+                    ax.plot(seen.mean(), y + shift, marker, color=colour, markerfacecolor=colour if filled else "white", markersize=3.5)
+            if y % 2:
+                ax.axhspan(y - 0.5, y + 0.5, color="#f2f2f2", zorder=0)
+        ax.axvline(0, color="#999999", linewidth=0.6)
+        ax.set(xlim=(-0.65, 1.05), title=title, xlabel="cosine with BPTT", ylim=(len(rules) - 0.5, -0.5))
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].set_yticks(range(len(rules)), rules)
+    shapes = zip(("open circle", "filled circle", "triangle"), stages)
+    legend = ", ".join(f"{shape}: {stage}" for shape, stage in shapes)
+    figure.suptitle(f"{legend}; mean and range of {seeds} seed{'s' if seeds > 1 else ''}", fontsize=9)
+    return figure
+
+
 def _label_ends(axes, x, ends):
     """Write each (y, label, colour) at the right end of its line, pushed apart where lines end together."""
     low, high = axes.get_ylim()

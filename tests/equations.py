@@ -1,6 +1,7 @@
 """The index: each numbered equation of the paper, its function in the library, its tests, and slips that they catch.
 
-Numbers are those of version 4 (arXiv 2306.15220).  `python tests/equations.py` prints the README's table.
+Numbers are those of version 4 (arXiv 2306.15220).  `python tests/equations.py` prints the table of
+chapters/equations.md.
 """
 
 from typing import NamedTuple
@@ -61,7 +62,7 @@ EQUATIONS = {
 
 
 def table():
-    """Return the README's table: a row an equation, or a row for those that one function holds."""
+    """Return the table of chapters/equations.md: a row an equation, or a row for those that one function holds."""
     rows = {}
     for number, equation in EQUATIONS.items():
         test = equation.tests[0].split("::")[1].split("[")[0]

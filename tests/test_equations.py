@@ -38,6 +38,6 @@ def test_tests_of_an_equation_fail_when_its_function_is_wrong(number, request):
         assert survived(MUTANTS[name], equation.tests, request.session) == [], name
 
 
-def test_table_fits_a_readme():
+def test_table_fits_a_page():
     lines = table().splitlines()
     assert len(lines) < 18 and max(map(len, lines)) <= 120

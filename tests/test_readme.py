@@ -83,7 +83,7 @@ def test_a_rule_and_a_psi_of_mine_take_15_lines_and_teach_something(own):
     assert names["grads"]["0.W"].any()
 
 
-@pytest.mark.parametrize("page", ["README.md", "chapters/your_own.md"])
+@pytest.mark.parametrize("page", ["README.md", *(f"chapters/{p.name}" for p in sorted((ROOT / "chapters").glob("*.md")))])
 def test_every_file_that_a_page_points_to_exists(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
@@ -118,4 +118,6 @@ def test_the_step_box_is_the_one_of_the_code():
 def test_the_table_of_equations_is_the_index():
     import equations
 
-    assert equations.table() in README
+    page = (ROOT / "chapters" / "equations.md").read_text(encoding="utf-8")
+    assert equations.table() in page
+    assert all(f"- ({number}): {equation.note}." in page for number, equation in equations.EQUATIONS.items() if equation.note)

@@ -83,7 +83,7 @@ def write(folder, rows, data, threads):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     flat = [result for results in rows for result in results]
-    _replace(folder / "result.json", lambda p: p.write_text(json.dumps(summary(rows, data, threads), indent=1) + "\n"))
+    write_json(folder / "result.json", summary(rows, data, threads))
     _replace(folder / "log.csv", lambda p: _log(p, flat))
     params = {f"{label(r)}/seed {r.seed}/{name}": value for r in flat for name, value in r.params.items()}
     _replace(folder / "last.npz", lambda p: np.savez(p, **params))
@@ -99,6 +99,11 @@ def _style(settings, rows):
     if settings.rule != "stllr" or sum(results[0].settings.rule == "stllr" for results in rows) == 1:
         return settings.rule
     return "negative" if settings.alpha_post < 0 else "positive" if settings.alpha_post > 0 else "stllr"
+
+
+def write_json(path, value):
+    """Write one JSON object."""
+    _replace(path, lambda p: p.write_text(json.dumps(value, indent=1) + "\n"))
 
 
 def _replace(path, write):
