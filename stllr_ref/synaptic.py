@@ -14,6 +14,11 @@ from stllr_ref.rules import OTTT
 from stllr_ref.traces import trace_step
 
 
+def _check_room(shape, inputs, dtype):
+    """Refuse a layer whose traces [*shape, N_in] of all its inputs, name -> [B, N_in], would together be too large."""
+    checks.room("rule", (*shape, sum(x.shape[-1] for x in inputs.values())), dtype)
+
+
 class Filtered:
     r"""The general three-factor eligibility, eq. (8): the products of a per-neuron rule, themselves filtered.
 
@@ -41,8 +46,8 @@ class Filtered:
     def step(self, now, layer):
         """Advance the trace of every synapse, [B, N_out, N_in]; of the bias, [B, N, 1]."""
         posts = self.rule.posts(now.eligible, now.past)
+        _check_room(now.u.shape, now.inputs, now.u.dtype)
         for name, pres in now.pre.items():
-            checks.room(name, (*now.u.shape, pres[0].shape[-1]), now.u.dtype)
             self._add(name, sum(post[:, :, None] * pre[:, None, :] for post, pre in zip(posts, pres)))
         if layer.bias is not None:
             self._add("b", self.rule.bias_post(now.psi, now.eligible)[:, :, None] * layer.ones)
@@ -93,17 +98,17 @@ class OSTL:
 
     def reset(self):
         """Forget every trace."""
-        self.eps, self.before = {}, None
+        self.eps, self.slope, self.dy = {}, None, None
 
     def step(self, now, layer):
         """Advance the trace of every synapse by one step."""
-        (B, n), dtype = now.u.shape, now.u.dtype
-        ones = {} if layer.bias is None else {"b": np.ones((B, 1), dtype)}
-        for name, x in {**now.inputs, **ones}.items():
+        B, n = now.u.shape
+        ones = {} if layer.bias is None else {"b": np.ones((B, 1), now.u.dtype)}
+        inputs = {**now.inputs, **ones}
+        _check_room((B, n, *([n] if self.recurrent else [])), inputs, now.u.dtype)
+        for name, x in inputs.items():
             if name not in self.eps:
-                shape = (B, n, *([n] if self.recurrent else []), x.shape[-1])
-                checks.room(name, shape, dtype)
-                self.eps[name] = np.zeros(shape, dtype)
+                self.eps[name] = np.zeros((B, n, *([n] if self.recurrent else []), x.shape[-1]), now.u.dtype)
             eps = self._carry(self.eps[name], layer)
             if self.recurrent:
                 own = np.arange(n)
@@ -111,27 +116,25 @@ class OSTL:
             else:
                 eps += x[:, None, :]
             self.eps[name] = eps
-        self.before = now
+        self.slope, self.dy = layer.neuron.slope(now.u, now.y, now.psi, attached=True) * np.ones_like(now.psi), now.psi
 
     def _carry(self, eps, layer):
         """Return J eps, what the state of the step before hands on; eps has the neuron of the potential on axis 1."""
-        if self.before is None:
+        if self.slope is None:
             return eps
-        now = self.before
-        slope = layer.neuron.slope(now.u, now.y, now.psi, attached=True) * np.ones_like(now.psi)
         axes = (...,) + (None,) * (eps.ndim - 2)
-        carried = slope[axes] * eps
+        carried = self.slope[axes] * eps
         if self.recurrent and "V" in layer.synapses:
             V = layer.synapses["V"].weight.value
-            carried = carried + np.moveaxis(np.tensordot(V, now.psi[axes] * eps, ((1,), (1,))), 0, 1)
+            carried = carried + np.moveaxis(np.tensordot(V, self.dy[axes] * eps, ((1,), (1,))), 0, 1)
         return carried
 
     def grads(self, delta):
         """Return name -> sum over the batch of delta psi eps, [N_out, N_in], for delta [B, N_out]."""
-        g = delta * self.before.psi
         form = "bk,bkij->ij" if self.recurrent else "bi,bij->ij"
-        return {name: np.einsum(form, g, eps) for name, eps in self.eps.items()}
+        return {name: np.einsum(form, delta * self.dy, eps) for name, eps in self.eps.items()}
 
     def state(self):
         """Return the arrays that the next step will read."""
-        return {f"eps {name}": a for name, a in self.eps.items()}
+        handed = {"slope": self.slope, "dy": self.dy if self.recurrent else None}
+        return {f"eps {name}": a for name, a in self.eps.items()} | {name: a for name, a in handed.items() if a is not None}

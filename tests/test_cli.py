@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stllr_ref import __main__ as cli
+from stllr_ref import costs
 from stllr_ref.commands import arguments as command_arguments
 from stllr_ref.commands import run
 from stllr_ref.training import Epoch
@@ -159,7 +160,7 @@ def test_a_folder_that_takes_no_file_is_refused_before_anything_trains(untrained
 def result(**settings):
     """Return the result of a trial that nobody ran."""
     epoch = Epoch(1, 1.0, 0.5, 0.5, [], {})
-    return run.classify.Result(replace(run.digits.SETTINGS, **settings), 0, 0.5, 0.5, 1.0, 1, 1, [epoch], {})
+    return run.classify.Result(replace(run.digits.SETTINGS, **settings), 0, 0.5, 0.5, 1.0, costs.Cost({}, 1, 1, 1), 1, [epoch], {})
 
 
 @pytest.mark.parametrize("rule, signal", [("stllr", "dfa"), ("ottt", "dfa"), ("sltt", "dfa"), *((rule, None) for rule in ("bptt", "tbptt", "frozen", "counts"))])

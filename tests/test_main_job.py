@@ -81,7 +81,8 @@ def test_every_rule_trains_tests_and_reports_its_memory(rule):
     x, y = first_batch()
     sets = tuple((x[:, part], y[part]) for part in (slice(0, 12), slice(12, 16), slice(16, 20)))
     result = classify.run(replace(digits.SETTINGS, rule=rule, epochs=1, batch=6, hidden=(12, 10)), 0, sets)
-    assert 0 <= result.test <= 1 and result.state_bytes > 0 and result.peak_bytes > 0
+    assert 0 <= result.test <= 1 and result.cost.state > 0 and result.cost.peak > 0 and result.cost.learning > 0
+    assert (result.macs is None) == (rule in ("frozen", "counts"))
     norms = result.history[-1].grad_norms
     moving = [name for name in norms if rule != "frozen" or name.startswith("2.")]
     assert all((norms[name] > 0) == (name in moving) for name in norms)

@@ -4,15 +4,14 @@ A network is a stack of standardised dense LIF layers (the last may be recurrent
 the same loss, window, leak and Psi as the local rules, from the same initial weights and the same order of samples.
 """
 
-import tracemalloc
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import NamedTuple, Optional
 
 import numpy as np
 
-from stllr_ref import checks, network, rtrl, training
-from stllr_ref.experiments.family import FAMILY, SIGNALS
+from stllr_ref import checks, costs, network, training
+from stllr_ref.experiments.family import FAMILY, SHARE, SIGNALS
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window
 from stllr_ref.network import Network
@@ -65,8 +64,8 @@ class Result(NamedTuple):
     test: float  # accuracy, 0 to 1
     validation: float
     seconds: float  # of training
-    state_bytes: int  # see `memory`, at the training batch size
-    peak_bytes: int
+    cost: costs.Cost  # of one gradient, at the training batch size
+    macs: Optional[int]  # the same by the rule's formula; None for the controls
     history: list  # of training.Epoch
     params: dict  # name -> array, after training
 
@@ -138,28 +137,17 @@ def run(settings, seed, sets, callback=None):
     )  # fmt: skip
     seconds = perf_counter() - start
     score = training.evaluate(net, test, last=settings.last)
-    state, peak = memory(net, settings, x[:, : settings.batch], y[: settings.batch])
-    return Result(settings, seed, score, history[-1].validation, seconds, state, peak, history, net.get())
+    spent, formula = cost(net, settings, x[:, : settings.batch], y[: settings.batch])
+    return Result(settings, seed, score, history[-1].validation, seconds, spent, formula, history, net.get())
 
 
-def memory(net, settings, x, y):
-    """Return (state, peak) in bytes for one batch x [T, B, N], y [B] under the settings' rule.
-
-    state: what one step leaves for others to read: traces and potentials of the present for local rules, potentials,
-    spikes and Psi of all T steps for BPTT.  peak: the most that a gradient computation held at once (tracemalloc), input
-    and parameters apart.
-    """
+def cost(net, settings, x, y):
+    """Return (`costs.Cost`, MACs by the formula or None) of one gradient of the settings' rule on a batch x [T, B, N], y [B]."""
     inside = window(len(x), [len(x)] * len(y), last=settings.last)
-    tracemalloc.start()
-    algorithm(settings)(net, x, y, cross_entropy, inside, rng=np.random.default_rng(0))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    if settings.rule == "rtrl":
-        return rtrl.state_numbers(net) * net.dtype.itemsize, peak
-    if "bptt" in settings.rule:
-        nows = [layer.now for layer in net.layers]
-        return len(x) * sum(now.u.nbytes + now.y.nbytes + now.psi.nbytes for now in nows), peak
-    return sum(array.nbytes for layer in net.layers for array in layer.state().values()), peak
+    state, rng = costs.STATE.get(settings.rule, costs.state_bytes), np.random.default_rng(0)
+    counted = costs.measure(algorithm(settings), net, x, y, cross_entropy, inside, state, rng)
+    formula = costs.formulas(costs.sizes(net, x), len(x), settings.last, SHARE).get(settings.rule)
+    return counted, None if formula is None else formula.macs * len(y)
 
 
 def mean_std(values):
