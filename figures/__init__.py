@@ -7,7 +7,6 @@ import matplotlib.pyplot as plt
 from stllr_ref import plots
 
 COLOURS = plots.COLOURS | {
-    "eprop": plots.COLOURS["ottt"],
     "causal": plots.COLOURS["ottt"],
     "positive": plots.COLOURS["negative"],
     "pre": plots.COLOURS["stdp"],

@@ -12,6 +12,7 @@ COLOURS = {
     "stllr": "#0072B2",
     "bptt": "#000000",
     "ottt": "#E69F00",
+    "eprop": "#E69F00",
     "sltt": "#F0E442",
     "negative": "#56B4E9",
     "positive": "#56B4E9",
@@ -70,8 +71,8 @@ def alignment(panels, stages, seeds):
     ----------
     panels : dict
         Title -> rule -> stage -> cosine of each seed [seeds]; empty where there is none.
-    stages : sequence of str
-        At most three.
+    stages : dict
+        Stage -> what it is, in words; at most three.
     seeds : int
         How many were run.
 
@@ -97,7 +98,7 @@ def alignment(panels, stages, seeds):
         ax.set(xlim=(-0.65, 1.05), title=title, xlabel="cosine with BPTT", ylim=(len(rules) - 0.5, -0.5))
         ax.spines[["top", "right"]].set_visible(False)
     axes[0, 0].set_yticks(range(len(rules)), rules)
-    shapes = zip(("open circle", "filled circle", "triangle"), stages)
+    shapes = zip(("open circle", "filled circle", "triangle"), stages.values())
     legend = ", ".join(f"{shape}: {stage}" for shape, stage in shapes)
     figure.suptitle(f"{legend}; mean and range of {seeds} seed{'s' if seeds > 1 else ''}", fontsize=9)
     return figure

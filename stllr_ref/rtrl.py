@@ -41,7 +41,7 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, through_V=Tru
 
     Notes
     -----
-    Row "RTRL" of the paper's Table 1.
+    Row "RTRL" of the paper's Table 1.  A step needs a few times the memory of the tangents that it carries.
     """
     if any(isinstance(item, MaxPool) for item in net.row):
         raise ValueError("row: got MaxPool, expected maps that are linear (AvgPool), which tangents can pass")

@@ -177,7 +177,7 @@ class Reward:
     """
 
     def __init__(self, reward):
-        self.reward = reward
+        self.reward = reward if callable(reward) else checks.number("reward", reward)
 
     def delta(self, err, target, out):
         """Return -r for every unit, shape of out [B, ...]."""
@@ -200,10 +200,12 @@ def waves(classes, units, square):
     r"""Return the fixed basis of TESS (square) and of LLS (not square) for a local classifier, [classes, units].
 
     A sine of frequency f_c over the index k of a unit, f_c evenly spaced from 50 to 512 radians; square: its sign, divided
-    by the number of units.  Frequencies alias (2 pi), and unit 0 gets no signal: so it is in the authors' code.
+    by the number of units.  Frequencies alias (2 pi), and unit 0 gets no signal: so it is in the authors' code, whose float32
+    arguments give other signs here and there.
 
     >>> (3 * waves(2, 3, square=True)).round().astype(int).tolist()
     [[0, -1, -1], [0, 1, -1]]
     """
+    classes, units = checks.whole("classes", classes, 1), checks.whole("units", units, 1)
     basis = np.sin(np.linspace(50, 512, classes)[:, None] * np.arange(units))
     return np.sign(basis) / units if square else basis

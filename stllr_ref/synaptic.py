@@ -104,9 +104,8 @@ class OSTL:
         """Advance the trace of every synapse by one step."""
         B, n = now.u.shape
         ones = {} if layer.bias is None else {"b": np.ones((B, 1), now.u.dtype)}
-        inputs = {**now.inputs, **ones}
-        _check_room((B, n, *([n] if self.recurrent else [])), inputs, now.u.dtype)
-        for name, x in inputs.items():
+        _check_room((B, n, *([n] if self.recurrent else [])), now.inputs, now.u.dtype)
+        for name, x in {**now.inputs, **ones}.items():
             if name not in self.eps:
                 self.eps[name] = np.zeros((B, n, *([n] if self.recurrent else []), x.shape[-1]), now.u.dtype)
             eps = self._carry(self.eps[name], layer)

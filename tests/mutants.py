@@ -135,6 +135,86 @@ MUTANTS = {
         "test_optim.py::test_sgd_subtracts_lr_times_the_gradient", "test_optim.py::test_tc16_a_small_step_lowers_the_loss[triangle-SGD]"]),
     "Adam without bias correction": Mutant("optim:Adam.step", "self.lr / (1 - self.b1**self.t)", "self.lr", [
         "test_optim.py::test_adam_two_steps_by_hand", "test_optim.py::test_adam_is_the_loop_of_its_paper"]),
+    # ------------------------------------------------------------------------------------------------ the rest of the family
+    "only the causal product filtered": Mutant("synaptic:Filtered.step", "sum(post[:, :, None] * pre[:, None, :] for post, pre in zip(posts, pres))", "posts[0][:, :, None] * pres[0][:, None, :]", [
+        "test_family.py::test_a_rule_is_its_printed_equation[rstdp-recurrent]", "test_synaptic.py::test_a_rule_filtered_by_0_is_the_rule[S-TLLR]",
+        "test_synaptic.py::test_filtered_s_tllr_is_the_sum_of_equation_8"]),
+    "products not filtered": Mutant("synaptic:Filtered._add", "self.beta", "0.0", [
+        "test_family.py::test_a_rule_is_its_printed_equation[eprop-feed-forward]", "test_synaptic.py::test_a_filter_shows[S-TLLR]",
+        "test_synaptic.py::test_filtered_s_tllr_is_the_sum_of_equation_8"]),
+    "room asked for W alone": Mutant("synaptic:_check_room", "sum(x.shape[-1] for x in inputs.values())", 'inputs["W"].shape[-1]', [
+        "test_synaptic.py::test_the_limit_counts_all_synapses_of_a_layer_together"]),
+    "e-prop's bias without a trace": Mutant("synaptic:EProp", "bias_decay=gamma", "bias_decay=0", [
+        "test_family.py::test_a_rule_is_its_printed_equation[eprop-recurrent]",
+        "test_synaptic.py::test_eprop_is_bptt_without_error_through_v_whatever_the_readout_remembers[soft-False-0.8]"]),
+    "OSTL with a weight that moves every neuron": Mutant("synaptic:OSTL.step", "eps[:, own, own] += x[:, None, :]", "eps += x[:, None, None, :]", [
+        "test_family.py::test_a_rule_is_its_printed_equation[ostl-recurrent]",
+        "test_synaptic.py::test_ostl_with_the_recurrent_jacobian_is_bptt_of_a_recurrent_layer[soft]"]),
+    "OSTL without Psi in V's path": Mutant("synaptic:OSTL._carry", "self.dy[axes] * eps", "eps", [
+        "test_family.py::test_a_rule_is_its_printed_equation[osttp-recurrent]"]),
+    "OSTL with the reset detached": Mutant("synaptic:OSTL.step", "attached=True", "attached=False", [
+        "test_family.py::test_a_rule_is_its_printed_equation[ostl-feed-forward]"]),
+    "adaptive feedback summed over the batch": Mutant("signals:Adaptive.learn", " / err.dtype.type(len(err))", "", [
+        "test_family.py::test_a_rule_is_its_printed_equation[eprop_adaptive-feed-forward]",
+        "test_signals.py::test_adaptive_feedback_has_the_gradient_of_the_readout_s_own_weights",
+        "test_signals.py::test_adaptive_feedback_that_decays_as_the_readout_does_becomes_its_weights"]),
+    "adaptive feedback outside the window too": Mutant("signals:Adaptive.learn", "err * inside[:, None]", "err", [
+        "test_family.py::test_a_rule_is_its_printed_equation[eprop_adaptive-recurrent]",
+        "test_signals.py::test_adaptive_feedback_has_the_gradient_of_the_readout_s_own_weights"]),
+    "adaptive feedback without its trace": Mutant("signals:Adaptive.watch", "self.kappa", "0.0", [
+        "test_family.py::test_adaptive_feedback_above_the_last_hidden_layer_has_the_gradient_of_the_readout",
+        "test_signals.py::test_adaptive_feedback_without_decay_keeps_its_distance_from_the_readout"]),
+    "adaptive feedback that remembers the last sequence": Mutant("signals:Adaptive.reset", "self.trace = None", 'self.trace = getattr(self, "trace", None)', [
+        "test_signals.py::test_adaptive_feedback_starts_every_sequence_from_nothing"]),
+    "local loss of the plain output for that of the divided one": Mutant("signals:Local._norm", "self.unit & (norm > 0)", "False", [
+        "test_family.py::test_a_rule_is_its_printed_equation[lls-feed-forward]",
+        "test_signals.py::test_unit_signal_is_the_derivative_of_its_own_loss_by_the_output",
+        "test_signals.py::test_unit_classifier_learns_the_derivative_of_its_own_loss_inside_the_window"]),
+    "norm taken as a number": Mutant("signals:Local.delta", "(d - seen * (d * seen).sum(tuple(range(1, out.ndim)), keepdims=True))", "d", [
+        "test_family.py::test_a_rule_is_its_printed_equation[lls-recurrent]",
+        "test_signals.py::test_unit_signal_points_across_the_output_and_falls_with_its_length"]),
+    "punishment for reward": Mutant("signals:Reward.delta", "return -r", "return r", [
+        "test_family.py::test_a_rule_is_its_printed_equation[stdp-feed-forward]",
+        "test_rules.py::test_stdp_through_a_constant_reward_is_minus_the_reward_times_the_change_of_every_spike_pair",
+        "test_signals.py::test_reward_is_minus_one_number_a_sample_for_every_unit"]),
+    "hit judged on the error": Mutant("signals:hit", "(err + onehot)", "err", [
+        "test_family.py::test_a_rule_is_its_printed_equation[rstdp-feed-forward]",
+        "test_signals.py::test_hit_is_1_where_the_likeliest_class_is_the_target_and_minus_1_elsewhere"]),
+    "TESS's basis not divided by the units": Mutant("signals:waves", "np.sign(basis) / units", "np.sign(basis)", [
+        "test_family.py::test_a_rule_is_its_printed_equation[tess-feed-forward]",
+        "test_signals.py::test_tess_s_basis_is_ternary_divided_by_the_units_and_gives_unit_0_nothing"]),
+    "other frequencies": Mutant("signals:waves", "np.linspace(50, 512", "np.linspace(50, 2000", [
+        "test_family.py::test_a_rule_is_its_printed_equation[lls-feed-forward]",
+        "test_signals.py::test_lls_s_basis_is_a_sine_not_divided_by_the_units",
+        "test_signals.py::test_rows_of_tess_s_basis_are_nearly_orthogonal"]),
+    "STDP with the post trace of the code": Mutant("rules:STDP", 'post_trace="paper"', 'post_trace="code"', [
+        "test_family.py::test_a_rule_is_its_printed_equation[stdp-recurrent]", "test_rules.py::test_stdp_by_name_is_s_tllr_of_spikes_with_the_post_trace_of_the_paper",
+        "test_rules.py::test_stdp_through_a_constant_reward_is_minus_the_reward_times_the_change_of_every_spike_pair"]),
+    "the last K steps for K drawn ones": Mutant("experiments.family:some_steps", "_generator(rng).permutation(steps)[:", "steps[::-1][:", [
+        "test_family.py::test_sltt_k_draws_every_step_of_the_window_alike", "test_family.py::test_a_draw_is_the_generator_s",
+        "test_family.py::test_the_gradients_of_sltt_k_at_each_single_step_add_up_to_sltt_s"]),
+    "K drawn steps of all, window or not": Mutant("experiments.family:some_steps", "np.flatnonzero(inside.any(1))", "np.arange(len(inside))", [
+        "test_family.py::test_sltt_k_draws_every_step_of_the_window_alike", "test_family.py::test_sltt_k_draws_a_fifth_of_the_steps_and_one_at_least"]),
+    "samples taught outside their window": Mutant("experiments.family:some_steps", "inside & keep[:, None]", "(inside | True) & keep[:, None]", [
+        "test_family.py::test_a_draw_lies_within_the_window", "test_family.py::test_sltt_k_draws_one_set_for_the_whole_batch"]),
+    "one event for the whole batch": Mutant("experiments.family:teaching_events", "random(inside.shape)", "random((len(inside), 1))", [
+        "test_family.py::test_etlp_draws_each_step_and_sample_by_itself_at_its_rate"]),
+    "events at the wrong rate": Mutant("experiments.family:teaching_events", "< share", "> share", [
+        "test_family.py::test_etlp_draws_each_step_and_sample_by_itself_at_its_rate", "test_family.py::test_the_expected_gradient_of_etlp_is_its_share_of_the_full_one"]),
+    "OSTL of a recurrent layer without its full Jacobian": Mutant("experiments.family:_ostl", "OSTL(recurrent)", "OSTL()", [
+        "test_family.py::test_a_rule_is_its_printed_equation[ostl-recurrent]"]),
+    "e-prop not filtered as the readout": Mutant("experiments.family:_eprop", "s.readout", "0.0", [
+        "test_family.py::test_a_rule_is_its_printed_equation[eprop_random-feed-forward]"]),
+    "DECOLLE and ETLP with the published bias": Mutant("experiments.family:_traced", "bias_decay=s.gamma", "bias_decay=0", [
+        "test_family.py::test_a_rule_is_its_printed_equation[decolle-feed-forward]", "test_family.py::test_a_rule_is_its_printed_equation[etlp-recurrent]"]),
+    "spikes of a recurrent layer not counted": Mutant("rtrl:state_numbers", '(2 if "V" in layer.synapses else 1)', "1", [
+        "test_rtrl.py::test_state_numbers_are_those_that_the_tangents_keep", "test_rtrl.py::test_state_numbers_by_hand"]),
+    "tangents counted in every layer": Mutant("rtrl:state_numbers", 'carried[int(name.split(".")[0]) :]', "carried", [
+        "test_rtrl.py::test_state_numbers_are_those_that_the_tangents_keep", "test_rtrl.py::test_state_numbers_by_hand"]),
+    "RTRL never refused": Mutant("rtrl:run", 'checks.room("rtrl", (state_numbers(net),), net.dtype)', "pass", [
+        "test_rtrl.py::test_rtrl_runs_up_to_the_limit_and_not_beyond"]),
+    "RTRL's error through V though cut": Mutant("rtrl:_Tangent._layer", "self.through_V and", "", [
+        "test_rtrl.py::test_rtrl_is_bptt_on_hard_spikes[dense-soft-False-False]"]),
 }  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """RTRL carries the exact gradient forward: it must be BPTT's, on hard spikes, wherever tangents can pass."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from stllr_ref import bptt, rtrl
+from stllr_ref import bptt, checks, rtrl
 from stllr_ref.gradcheck import largest_error, liveness
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window
@@ -11,7 +13,7 @@ from stllr_ref.maps import AvgPool, Dropout, GlobalAvg, MaxPool, Upsample
 from stllr_ref.network import Network
 from stllr_ref.neurons import LIF, Leaky
 from stllr_ref.rules import SLTT
-from stllr_ref.signals import DFA
+from stllr_ref.signals import DFA, Adaptive
 from stllr_ref.synapses import Bias, Conv2d, Dense
 from stllr_ref.weights import Standardised
 
@@ -116,3 +118,79 @@ def test_a_loss_of_another_dtype_leaves_float32_alone_and_one_of_another_shape_i
     assert {grad.dtype for grad in grads.values()} == {np.dtype(np.float32)}
     with pytest.raises(ValueError, match=r"^err: got shape \(3,\), expected \(3, 4\)$"):
         rtrl.run(net, x, TARGET, lambda z, y: (cross_entropy(z, y)[0],) * 2, INSIDE)
+
+
+# ------------------------------------------------------------------------------------------------------ what it costs, and says
+
+
+def plain(recurrent=False, signal=False, n=6):
+    """Return two dense layers and a readout, the second recurrent or not."""
+    rng = np.random.default_rng(1)
+    V = Dense(rng.normal(0, 0.4, (n, n))) if recurrent else None
+    low = Layer(Dense(rng.normal(0.3, 1, (4, N))), LIF(0.7, 0.6, "triangle"), SLTT(), bias=Bias(rng.normal(0, 0.1, 4)))
+    high = Layer(Dense(rng.normal(0.3, 1, (n, 4))), LIF(0.6, 0.5, "triangle"), SLTT(), V=V)
+    return Network([low, *([Adaptive(rng.normal(size=(O, 4)), 0.8)] if signal else []), high, readout(rng, n)])
+
+
+COSTED = {
+    "feed-forward": (plain, (N,)), "recurrent": (lambda: plain(recurrent=True), (N,)), "lowest recurrent, a skip": (dense, (N,)),
+    "convolutional": (convolutional, (2, 5, 4)), "learned signal": (lambda: plain(signal=True), (N,)),
+}  # fmt: skip
+
+
+def numbers_kept(net, x, steps=T):
+    """Return how many numbers the tangents really keep after some steps."""
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        real = rtrl._Tangent
+        patch.setattr(rtrl, "_Tangent", lambda *given: made.append(real(*given)) or made[-1])
+        rtrl.run(net, x[:steps], TARGET, cross_entropy, INSIDE[:steps])
+    return sum(a.size for tangent in made for kept in (tangent.kept, tangent.dys) for a in kept.values())
+
+
+@pytest.mark.parametrize("kind", COSTED)
+def test_state_numbers_are_those_that_the_tangents_keep(kind):
+    make, shape = COSTED[kind]
+    net, x = make(), spikes(shape)
+    assert numbers_kept(net, x) == numbers_kept(net, x, 2) == rtrl.state_numbers(net)
+
+
+def test_state_numbers_by_hand():
+    """Weights of 20 + 4 reach 4 + 6 + 4 neurons, of 24 reach 6 + 4, of 24 + 4 the readout's 4; three samples; V of 36, and 6 twice."""
+    for recurrent, expected in [(False, 3 * (24 * 14 + 24 * 10 + 28 * 4)), (True, 3 * (24 * 20 + (24 + 36) * 16 + 28 * 4))]:
+        net = plain(recurrent)
+        rtrl.run(net, spikes((N,)), TARGET, cross_entropy, INSIDE)
+        assert rtrl.state_numbers(net) == expected
+
+
+def refusal(net, x, largest=checks.LARGEST):
+    """Return the line with which RTRL refuses, None if it runs, where rules may keep `largest` bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "LARGEST", largest)
+        try:
+            rtrl.run(net, x, np.zeros(x.shape[1], int), cross_entropy, np.ones(x.shape[:2], bool))
+        except ValueError as refused:
+            return str(refused)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_rtrl_runs_up_to_the_limit_and_not_beyond(recurrent, dtype):
+    net, x = Network(plain(recurrent).row, dtype=dtype), spikes((N,))
+    size = numbers_kept(net, x) * np.dtype(dtype).itemsize
+    assert refusal(net, x, size) is None
+    line = refusal(net, x, size - 1)
+    assert line is not None and line.startswith("rtrl: got a trace of ")
+
+
+def test_rtrl_beyond_200_mb_is_refused_in_one_line_with_its_size_before_any_tangent():
+    """200 neurons of 100 inputs, 20 samples: 20000 weights times 20 times 200 neurons and 4 outputs, and the readout's 804."""
+    rng, x = np.random.default_rng(0), np.ones((2, 20, 100))
+    net = Network([Layer(Dense(rng.normal(0, 1, (200, 100))), LIF(0.7, 0.6, "triangle"), SLTT()), readout(rng, 200)])
+    numbers = 20 * (20000 * 204 + 804 * 4)
+    tracemalloc.start()
+    line = refusal(net, x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert line == f"rtrl: got a trace of {numbers * 8 / 1e6:.0f} MB ({numbers},), expected at most 200 MB (a smaller batch or layer)"
+    assert 600e6 < numbers * 8 and peak < 5e6

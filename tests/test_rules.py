@@ -3,12 +3,17 @@
 import dataclasses
 
 import numpy as np
+import oracles
 import pytest
 
+from stllr_ref import network
 from stllr_ref.gradcheck import error
 from stllr_ref.layer import Layer
-from stllr_ref.neurons import LIF
-from stllr_ref.rules import OTTT, SLTT, STLLR
+from stllr_ref.losses import cross_entropy
+from stllr_ref.network import Network
+from stllr_ref.neurons import LIF, Leaky
+from stllr_ref.rules import OTTT, SLTT, STDP, STLLR
+from stllr_ref.signals import Reward
 from stllr_ref.surrogates import spike, triangle
 from stllr_ref.synapses import Dense
 from stllr_ref.traces import stdp_traces, trace
@@ -145,3 +150,36 @@ def test_rule_takes_keywords_alone_and_has_no_default_for_decays_and_alphas():
 def test_rule_refuses_bad_parameters_in_one_line(arguments):
     with pytest.raises(ValueError, match=f"^{next(iter(arguments))}: got .*, expected .*$"):
         stllr(**arguments)
+
+
+# --------------------------------------------------------------------------------------------------------- STDP by its name
+
+PAIR = dict(lam_pre=0.75, lam_post=0.4, alpha_pre=0.9, alpha_post=-0.7)
+
+
+def test_stdp_by_name_is_s_tllr_of_spikes_with_the_post_trace_of_the_paper():
+    assert STDP(**PAIR) == STLLR(**PAIR, psi=spike, post_trace="paper")
+
+
+@pytest.mark.parametrize("reward", [1.0, -2.0])
+def test_stdp_through_a_constant_reward_is_minus_the_reward_times_the_change_of_every_spike_pair(reward):
+    """Descending it adds STDP's change; summed over the batch, not averaged; W and V alike."""
+    T, B, N, H, O, rng = 12, 3, 4, 5, 2, np.random.default_rng(0)
+    x = (rng.random((T, B, N)) < 0.4).astype(float)
+    low = Layer(Dense(rng.normal(0.4, 0.6, (H, N))), LIF(0.7, 0.5, triangle), STDP(**PAIR), V=Dense(rng.normal(0, 0.4, (H, H))))
+    net = Network([low, Reward(reward), Layer(Dense(rng.normal(0, 0.5, (O, H))), Leaky(0.5), SLTT())])
+    grads = network.run(net, x, np.array([0, 1, 0]), cross_entropy, np.ones((T, B), bool))[1]
+    dW, dV, rates = np.zeros((H, N)), np.zeros((H, H)), []
+    for b in range(B):
+        y = np.array(oracles.walk(oracles.describe(net), x[:, b])[0][2])
+        before = np.vstack([np.zeros((1, H)), y[:-1]])
+        dW, dV = dW + oracles.stdp(x[:, b], y, **PAIR), dV + oracles.stdp(before, y, **PAIR)
+        rates.append(y.mean())
+    assert 0.1 < min(rates) and max(rates) < 0.9
+    assert error(grads["0.W"], -reward * dW) < 1e-12 and error(grads["0.V"], -reward * dV) < 1e-12
+
+
+@pytest.mark.parametrize("name, value", [("lam_pre", 1.1), ("lam_post", -0.1), ("alpha_pre", np.nan), ("alpha_post", "1")])
+def test_stdp_refuses_bad_parameters_in_one_line(name, value):
+    with pytest.raises(ValueError, match=f"^{name}: got .*, expected .*$"):
+        STDP(**{**PAIR, name: value})

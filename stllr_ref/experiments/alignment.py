@@ -17,7 +17,7 @@ from stllr_ref.experiments.family import FAMILY
 from stllr_ref.gradcheck import alignment
 from stllr_ref.losses import cross_entropy, window
 
-STAGES = "initial", "exact", "own"
+STAGES = {"initial": "initial weights", "exact": "trained by BPTT", "own": "trained by the rule itself"}
 DIGITS = replace(digits.SETTINGS, epochs=3)
 TOY = classify.Settings(
     task="patterns", rule="bptt", hidden=(24,), recurrent=True, gamma=0.8, theta=0.6, readout=0.8,
@@ -114,6 +114,7 @@ def table(results, names):
     for name in names:
         cells = [_cell(cosines(results[task][0], stage, name, param)) for task, param, stage in columns]
         lines.append(f"{name:<16}" + "".join(f"{cell:<9}" for cell in cells).rstrip())
+    lines.append("; ".join(f"{stage}: {what}" for stage, what in STAGES.items()))
     lines.append("mean over the seeds; -: refused, or every seed silent, so that there is no gradient to compare with")
     lines += [f"{name} on {task}: {why}" for task, (_, refused) in results.items() for name, why in refused.items()]
     return "\n".join(lines)

@@ -123,7 +123,7 @@ FAMILY = {
     ),
     "eprop": Member(
         "Bellec et al. 2020", "delta ebar, ebar = kappa ebar + psi tr(x; gamma)", _eprop,
-        differs="symmetric feedback, layer by layer (theirs: one recurrent layer); no firing-rate term",
+        differs="symmetric feedback, layer by layer (theirs: one recurrent layer, no self connections); no firing-rate term",
     ),
     "eprop_random": Member(
         "Bellec et al. 2020", "as e-prop, delta = err B", _eprop, "dfa",
@@ -155,7 +155,7 @@ FAMILY = {
     "decolle": Member(
         "Kaiser et al. 2020", "delta psi tr(x; gamma), delta = B^T (softmax(B y) - onehot), B fixed",
         _traced, "fixed",
-        differs="one trace for two, classifier on spikes and not on a smooth function of u, cross-entropy for smooth L1",
+        differs="one trace for two, undelayed, no refractory trace; classifier on spikes, not on a smooth u; cross-entropy, not smooth L1",
     ),
     "sltt": Member(
         "Meng et al. 2023", "delta psi x", _sltt, readout=_sltt,
@@ -166,15 +166,16 @@ FAMILY = {
     ),
     "lls": Member(
         "Apolinario et al. 2024", "delta psi x, delta = d/dy CE(B y/|y|), B sines", _sltt, "sine",
-        differs="each step of a spiking layer (theirs does not spike)",
+        differs="each step of a spiking layer (theirs does not spike); exact readout",
     ),
     "stdp": Member(
         "Song et al. 2000", "-(alpha_pre y tr(x; lam_pre) + alpha_post lam_post tr(y; lam_post)[t-1] x)", _stdp, "one",
+        differs="a bias moves by psi, as S-TLLR's does",
     ),
     "rstdp": Member(
         "Izhikevich 2007", "-r c, c = beta c + STDP's change, r = 1 for a right answer, -1 for a wrong one",
         lambda s, first, recurrent: Filtered(_stdp(s), SLOW), "hit",
-        differs="a reward at each step, of the readout's present answer",
+        differs="a reward at each step, of the readout's present answer; a bias moves by psi",
     ),
 }  # fmt: skip
 
