@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from stllr_ref.data import digits
+from stllr_ref.data import digits, parts
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -197,12 +197,12 @@ def test_counts_alone_classify_about_81_percent_with_a_logistic_regression(split
 def test_describe_computes_its_numbers_from_the_splits():
     small = digits.load(seed=2, sizes=(30, 20, 10))
     said = digits.describe(small)
-    assert said["shape [T, B, N]"] == {"train": (21, 30, 512), "validation": (21, 20, 512), "test": (21, 10, 512)}
+    assert said["shape [T, B, ...]"] == {"train": (21, 30, 512), "validation": (21, 20, 512), "test": (21, 10, 512)}
     assert said["samples of each class"]["test"] == np.bincount(small.test.y, minlength=10).tolist()
     assert said["events a step, OFF (%)"]["train"] == round(100 * float(small.train.x[:, :, :256].mean(dtype=float)), 2)
     assert said["events a step, ON (%)"]["test"] == round(100 * float(small.test.x[:, :, 256:].mean(dtype=float)), 2)
-    assert said["images in two splits"] == 0
-    assert digits.describe(digits.Splits(small.train, small.train, small.test))["images in two splits"] == 30
+    assert said["sources in two splits"] == 0
+    assert digits.describe(parts.Splits(small.train, small.train, small.test))["sources in two splits"] == 30
 
 
 def test_describe_without_splits_describes_the_default_set(splits):

@@ -6,10 +6,9 @@ threshold since its last event: ON where it got brighter, OFF where it got darke
 seed; an image belongs to one split only, and to the same one whatever the seed.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
+
+from stllr_ref.data.parts import check_seed, check_sizes, divide, report
 
 STEPS = 21  # T, three saccades of 7 steps
 SENSOR = 16  # height and width of the sensor, px
@@ -22,23 +21,6 @@ THRESHOLD = 0.35  # change of log light that makes an event
 NOISE = 0.002  # probability that an input fires at a step by itself
 SIZES = (1100, 247, 450)  # images for training, validation, test
 _SHUFFLE = 1797  # seed of the split, on purpose no argument
-
-
-@dataclass(frozen=True)
-class Split:
-    """One part of the set; input i of x is polarity * 256 + row * 16 + column, polarity 0 OFF and 1 ON."""
-
-    x: np.ndarray  # [T, B, 512] float32, 0 or 1: events
-    y: np.ndarray  # [B] int64, 0 to 9: the digit
-    source: np.ndarray  # [B] int64: which image of load_digits()
-
-
-class Splits(NamedTuple):
-    """The three parts; no image is the source of samples in two of them."""
-
-    train: Split
-    validation: Split
-    test: Split
 
 
 def load(seed=0, sizes=SIZES):
@@ -54,21 +36,20 @@ def load(seed=0, sizes=SIZES):
     Returns
     -------
     Splits
-        train, validation, test, each with x [T, B, 512], y [B] and source [B].
+        train, validation, test, each with x [T, B, 512] float32 (0 or 1: events; input polarity * 256 + row * 16 + column,
+        polarity 0 OFF and 1 ON), y [B] (0 to 9: the digit) and source [B] (which image of load_digits()).
 
     Notes
     -----
     Which image goes where is a fixed shuffle that no seed changes: trials with different seeds share their test
     images, and a setting chosen on validation has not met the test images under any seed.
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed: got {seed!r}, expected a whole number of at least 0")
+    check_seed(seed)
     images, labels = _images()
-    sizes = _sizes(sizes, len(images))
+    sizes = check_sizes(sizes, len(images))
     x = saccades(images, np.random.default_rng(seed)).reshape(STEPS, len(images), -1)
     order = np.random.default_rng(_SHUFFLE).permutation(len(images))
-    parts = np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1])
-    return Splits(*(Split(x[:, part], labels[part], part) for part in parts))
+    return divide(x, labels, np.arange(len(images)), np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1]))
 
 
 def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE):
@@ -119,15 +100,12 @@ def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE):
 def describe(splits=None):
     """Return what the set is, as a dict of numbers computed from the splits (default `load()`) and two sentences."""
     splits = load() if splits is None else splits
-    parts = splits._asdict()
-    rates = {name: s.x.reshape(STEPS, len(s.y), 2, -1).mean((0, 1, 3), dtype=float) for name, s in parts.items()}
+    rates = {name: s.x.reshape(STEPS, len(s.y), 2, -1).mean((0, 1, 3), dtype=float) for name, s in splits._asdict().items()}
     return {
-        "shape [T, B, N]": {name: s.x.shape for name, s in parts.items()},
+        **report(splits, classes=10),
         "input": "polarity * 256 + row * 16 + column; polarity 0 OFF, 1 ON",
         "events a step, OFF (%)": {name: round(100 * float(r[0]), 2) for name, r in rates.items()},
         "events a step, ON (%)": {name: round(100 * float(r[1]), 2) for name, r in rates.items()},
-        "samples of each class": {name: np.bincount(s.y, minlength=10).tolist() for name, s in parts.items()},
-        "images in two splits": sum(len(s.source) for s in splits) - len(np.unique(np.concatenate([s.source for s in splits]))),
         "stands for": "N-MNIST, CIFAR10-DVS, N-Caltech101: real images made into events by small saccades",
         "does not stand for": "a scene that moves, or a task of pure timing: counts alone classify most samples, and "
         "the same writers appear in every split",
@@ -142,18 +120,6 @@ def _images():
         raise ImportError(f"digits: {missing}, expected scikit-learn, which arrives with tonic: pip install tonic") from None
     bunch = load_digits()
     return bunch.images / 16, bunch.target.astype(np.int64)
-
-
-def _sizes(sizes, most):
-    """Return sizes as three ints, refused unless each is at least 1 and together they need at most `most` images."""
-    try:
-        train, validation, test = (int(n) for n in sizes)
-        fits = (train, validation, test) == tuple(sizes) and min(train, validation, test) >= 1
-    except (TypeError, ValueError):
-        fits = False
-    if not fits or train + validation + test > most:
-        raise ValueError(f"sizes: got {sizes!r}, expected three whole numbers of at least 1, together at most {most}")
-    return train, validation, test
 
 
 def _path(B, rng):
