@@ -121,3 +121,10 @@ def test_the_table_of_equations_is_the_index():
     page = (ROOT / "chapters" / "equations.md").read_text(encoding="utf-8")
     assert equations.table() in page
     assert all(f"- ({number}): {equation.note}." in page for number, equation in equations.EQUATIONS.items() if equation.note)
+
+
+def test_the_page_of_the_family_has_the_table_of_the_library():
+    import pages
+
+    page = (ROOT / "chapters" / "family.md").read_text(encoding="utf-8")
+    assert pages.family_table() in page and pages.family_differences() in page
