@@ -1,4 +1,4 @@
-# make demo | test | chapters | figures; each first installs what it needs into $(VENV).
+# make demo | test | extras | chapters | figures; each first installs what it needs into $(VENV).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,13 +8,17 @@ RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test chapters figures
+.PHONY: demo test extras chapters figures
 
 demo: $(VENV)/installed
 	$(RUN) -m stllr_ref
 
 test: $(VENV)/installed
 	$(RUN) -m pytest -m "not chapters"
+
+extras: $(VENV)/installed
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench]"
+	$(RUN) -m pytest -m torch
 
 chapters: $(VENV)/installed
 	$(RUN) chapters/build.py --check

@@ -8,10 +8,10 @@ import sys
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from stllr_ref.commands import cost, run, study
+from stllr_ref.commands import check, cost, run, study
 from stllr_ref.training import Diverged
 
-COMMANDS = (run, study, cost)
+COMMANDS = (run, study, cost, check)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,7 +34,7 @@ def _parser():
 
 def main(argv=None):
     """Run a command; return its exit code: 0, 1 (ran and failed), 2 (bad input)."""
-    argv = sys.argv[1:] if argv is None else argv
+    argv, args = sys.argv[1:] if argv is None else argv, None
     try:
         args = _parser().parse_args(argv or ["run", "digits"])
         if args.command is None:
@@ -47,7 +47,8 @@ def main(argv=None):
         print(f"stllr_ref: {bad}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stllr_ref: interrupted; the trials that were finished are in the output folder", file=sys.stderr)
+        kept = "; what was finished is in the output folder" if hasattr(args, "out") else ""
+        print(f"stllr_ref: interrupted{kept}", file=sys.stderr)
         return 130
 
 

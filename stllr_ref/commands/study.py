@@ -3,7 +3,6 @@
 import json
 import sys
 
-from stllr_ref import plots
 from stllr_ref.commands.arguments import count, folder, results_folder
 from stllr_ref.experiments import alignment, report
 
@@ -43,6 +42,8 @@ def study(args):
 def _alignment(seeds, place):
     """Run the alignment study, writing what there is after every seed into a folder; return (JSON object, table)."""
     from tqdm import tqdm
+
+    from stllr_ref import plots
 
     results, names = {}, alignment.NAMES
     with tqdm(total=seeds * len(alignment.PARAMS) * len(names), unit="rule", disable=not sys.stderr.isatty(), leave=False) as bar:

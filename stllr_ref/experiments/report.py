@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from stllr_ref import plots
 from stllr_ref.experiments.classify import mean_std, paired, signal_of
 from stllr_ref.experiments.family import SHAPED
 
@@ -80,6 +79,8 @@ def table(rows):
 
 def write(folder, rows, data, threads):
     """Write result.json, log.csv, last.npz (parameters) and curves.svg of the trials so far into a folder."""
+    from stllr_ref import plots  # matplotlib, which other commands do without
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     flat = [result for results in rows for result in results]

@@ -1,0 +1,166 @@
+"""The commands `vectors` and `check`: a case with its right answers in a file; the verdict on an outside implementation."""
+
+import contextlib
+import difflib
+import importlib
+import importlib.util
+import itertools
+import json
+import math
+import os
+import sys
+from collections import Counter
+
+from stllr_ref import oracle
+from stllr_ref.commands.arguments import count
+from stllr_ref.oracle import answers, judge, verdict
+from stllr_ref.oracle.contract import QUANTITIES, TEXTS, TOLERANCE
+
+CASE = {**TEXTS, "last": None, "dtype": tuple(TOLERANCE), "steps": None, "batch": None, "seed": None}
+
+
+def add(commands):
+    """Add `vectors` and `check` to the commands of the parser."""
+    parser = commands.add_parser("vectors", help="write a case and its right answers to a file", allow_abbrev=False)
+    parser.add_argument("file", metavar="FILE.npz")
+    _case_options(parser)
+    parser.set_defaults(main=vectors)
+    parser = commands.add_parser("check", help="judge an S-TLLR written elsewhere", allow_abbrev=False)
+    parser.add_argument("function", nargs="?", metavar="MODULE:FUNCTION", help="a dotted module or a .py file, and function(case) -> dict")
+    parser.add_argument("--case", metavar="FILE.npz", help="a file that vectors wrote, with --result")
+    parser.add_argument("--result", metavar="RESULT.npz", help=f"your answer to it: any of {', '.join(QUANTITIES)}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    _case_options(parser)
+    parser.set_defaults(main=check)
+
+
+def _case_options(parser):
+    """Add an option for each argument of `oracle.case`."""
+    for name in TEXTS:
+        parser.add_argument(f"--{name.replace('_', '-')}", choices=TEXTS[name])
+    parser.add_argument("--last", type=count, metavar="N", help="learn in the last N steps")
+    parser.add_argument("--dtype", choices=tuple(TOLERANCE))
+    parser.add_argument("--steps", type=count, metavar="T")
+    parser.add_argument("--batch", type=count, metavar="B")
+    parser.add_argument("--seed", type=int, metavar="S")
+
+
+def _given(args):
+    """Return the options of the case that were given, name -> value."""
+    return {name: getattr(args, name) for name in CASE if getattr(args, name) is not None}
+
+
+def vectors(args):
+    """Write a case file and say what is in it; return the exit code."""
+    made = oracle.case(**_given(args))
+    right = oracle.save(args.file, made)
+    shapes = {name: " ".join(map(str, made[name].shape)) for name in ("x", "W", "V", "delta") if made[name] is not None}
+    names = ("gamma", "theta", "lam_pre", "lam_post", "alpha_pre", "alpha_post", "last")
+    print(f"{args.file}: {', '.join(str(made[name]) for name in TEXTS)}, {made['x'].dtype}, {right['y'].mean():.0%} spikes")
+    print("  case      " + ", ".join(f"{name} [{shape}]" for name, shape in shapes.items()))
+    print("            " + ", ".join(f"{name} {made[name]}" for name in names))
+    print("  answers   " + ", ".join(f"expected_{name}" for name in right))
+    print("  meta      the conventions in words (JSON)")
+    print(f"  to check  python -m stllr_ref check --case {args.file} --result RESULT.npz")
+    return 0
+
+
+def check(args):
+    """Judge a function or a file of results, print the verdict; return 0 where all is accepted, 1 otherwise."""
+    if args.function is None:
+        if args.case is None or args.result is None:
+            raise ValueError("check: got nothing to judge, expected MODULE:FUNCTION, or --case FILE.npz with --result RESULT.npz")
+        if _given(args):
+            raise ValueError(f"--{next(iter(_given(args))).replace('_', '-')}: got it with --case, expected it with MODULE:FUNCTION alone")
+        cases, verdicts = [{"file": args.case}], [verdict(oracle.load(args.case), oracle.read(args.result))]
+    elif args.case or args.result:
+        raise ValueError("check: got MODULE:FUNCTION and a file, expected one or the other")
+    else:
+        with contextlib.redirect_stdout(sys.stderr):  # what the function prints is no part of the verdict
+            cases, verdicts = _judge(_function(args.function), _given(args))
+    if args.json:
+        print(json.dumps({"accepted": sum(v.accepted for v in verdicts), "cases": len(verdicts), "rows": list(map(_row, cases, verdicts))}))
+    elif args.function is None:
+        print(verdicts[0])
+    else:
+        print(_report(cases, verdicts))
+    return 0 if all(v.accepted for v in verdicts) else 1
+
+
+def _judge(function, given):
+    """Return the settings of every case that the options leave open, and the verdict on each."""
+    open_texts = [[given[name]] if name in given else TEXTS[name] for name in TEXTS]
+    cases = [{**dict(zip(TEXTS, texts)), **given} for texts in itertools.product(*open_texts)]
+    made = [oracle.case(**settings) for settings in cases]
+    if sys.stderr.isatty():
+        with contextlib.suppress(ImportError):  # a bar is a comfort, not a condition
+            from tqdm import tqdm
+
+            made = tqdm(made, unit="case", leave=False)
+    return cases, judge(function, made)
+
+
+def _report(cases, verdicts):
+    """Return the table of accepted cases, the first failure in full, and the causes of the others counted."""
+    lines = [f"{'layer':12}accepted"]
+    for layer in dict.fromkeys(settings["layer"] for settings in cases):
+        of_layer = [v.accepted for settings, v in zip(cases, verdicts) if settings["layer"] == layer]
+        lines.append(f"{layer:12}{sum(of_layer)} of {len(of_layer)}")
+    failed = [(settings, v) for settings, v in zip(cases, verdicts) if not v.accepted]
+    if failed:
+        settings, first = failed[0]
+        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())
+        lines += ["", f"the first that fails: {options}", str(first)]
+        lines += [f"  to see this case: python -m stllr_ref vectors case.npz {options}"]
+        causes = Counter(v.cause for _, v in failed[1:])
+        lines += ["", "the others that fail:"] if causes else []
+        lines += [f"  {n} x {cause}" for cause, n in causes.most_common(8)]
+        lines += [f"  {sum(causes.values()) - sum(n for _, n in causes.most_common(8))} x other causes"] if len(causes) > 8 else []
+    else:
+        lines.append("all accepted: every quantity that was returned is right in every case")
+    missing = [name for name in QUANTITIES if any(name in v.missing for v in verdicts)]
+    lines += ["", f"never or not always returned, so not checked there: {', '.join(missing)}"] if missing else []
+    return "\n".join(lines)
+
+
+def _row(settings, v):
+    """Return a case and its verdict as what JSON can hold: null for NaN and infinity."""
+    fields = {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in v._asdict().items()}
+    return {**settings, **fields}
+
+
+def _function(text):
+    """Return the function that MODULE:FUNCTION names; ValueError says in one line why there is none."""
+    module, _, name = text.rpartition(":")
+    if not module or not name:
+        raise ValueError(f"check: got {text}, expected MODULE:FUNCTION such as mine:answer or path/to/mine.py:answer")
+    loaded = _module(module)
+    function = getattr(loaded, name, None)
+    if not callable(function):
+        close = difflib.get_close_matches(name, [other for other in vars(loaded) if callable(getattr(loaded, other))], 1)
+        found = f"no {name} in it" if function is None else f"{name} of type {type(function).__name__}"
+        raise ValueError(f"{module}: got {found}, expected a function of that name{f' (did you mean {close[0]}?)' if close else ''}")
+    return function
+
+
+def _module(module):
+    """Return the module of a dotted name, looked for from the current folder, or of a .py file with its folder in reach."""
+    is_file = module.endswith(".py")
+    if is_file and not os.path.isfile(module):
+        raise ValueError(f"{module}: got no file, expected a Python file")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(module)) if is_file else os.getcwd())
+    try:
+        if not is_file:
+            return importlib.import_module(module)
+        # a name of its own: the file may be called as a module that is in use
+        spec = importlib.util.spec_from_file_location(f"outside_{os.path.basename(module)[:-3]}", module)
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = loaded  # dataclasses and pickles look their module up there
+        spec.loader.exec_module(loaded)
+        return loaded
+    except ModuleNotFoundError as bad:
+        if bad.name and f"{module}.".startswith(f"{bad.name}.") and not is_file:
+            raise ValueError(f"{module}: got no module of that name, expected one in {os.getcwd()} or installed") from None
+        raise ValueError(f"{module}: importing it raised {answers.raised_where(bad)}") from None
+    except (Exception, SystemExit) as bad:
+        raise ValueError(f"{module}: importing it raised {answers.raised_where(bad)}") from None

@@ -1,0 +1,177 @@
+r"""The verdict on an implementation from outside: right, or the first thing that is wrong and what probably slipped.
+
+`verdict(case, result)` compares arrays, `judge(function, cases)` calls a function first.  Whatever comes back, the outcome
+is a `Verdict`, never an exception.  Causes are found by computing what each slip of `slips` would have answered:
+a slip is named where it explains everything that was returned.
+"""
+
+from typing import NamedTuple, Optional
+
+import numpy as np
+
+from stllr_ref.oracle import answers
+from stllr_ref.oracle.cases import expected
+from stllr_ref.oracle.contract import QUANTITIES, SEQUENCES, TOLERANCE, checked
+from stllr_ref.oracle.slips import CAUSES, shift, slipped
+
+UNKNOWN, SINGLE = "cause not recognised", "computed in single precision?"
+
+
+class Verdict(NamedTuple):
+    """Whether an answer is right and, if not, the first wrong quantity in causal order; str() says it in words."""
+
+    accepted: bool
+    cause: str = ""  # what slipped, or what is wrong with the answer as such; "" where accepted
+    slips: tuple = ()  # names of CAUSES that `cause` speaks of
+    quantity: Optional[str] = None  # the first wrong one, in the order of QUANTITIES
+    step: Optional[int] = None  # its first wrong step; None for gradients
+    index: Optional[tuple] = None  # its first wrong entry, within the step or within the gradient
+    found: Optional[float] = None
+    expected: Optional[float] = None
+    error: Optional[float] = None  # max|found - expected| / max|expected|, of that quantity; the largest of all where accepted
+    tolerance: Optional[float] = None
+    checked: tuple = ()  # names that were compared
+    missing: tuple = ()  # names that the case asks for and the answer lacks
+    notes: tuple = ()  # remarks on the side
+
+    def __str__(self):
+        """Return the verdict in a few lines."""
+        if self.accepted:
+            lines = [f"accepted: {', '.join(self.checked)} (largest error {self.error:.0e}, tolerance {self.tolerance:.0e})"]
+        elif self.found is None:
+            lines = [f"rejected: {self.cause}"]
+        else:
+            where = f"{self.quantity}{'' if self.step is None else f' at step {self.step}'}, index {list(self.index)}"
+            right = self.checked[: self.checked.index(self.quantity)]
+            lines = [f"rejected: {where}: found {self.found:.6g}, expected {self.expected:.6g}"]
+            lines += [f"  largest error of {self.quantity}: {self.error:.1e} of its largest entry (tolerance {self.tolerance:.0e})"]
+            lines += [f"  correct before it: {', '.join(right)}"] if right else []
+            lines += [f"  cause: {self.cause}"]
+            lines += [f"    {f'{name}: ' * (len(self.slips) > 1)}{CAUSES[name]}" for name in self.slips]
+        lines += [f"  not returned, so not checked: {', '.join(self.missing)}"] if self.missing else []
+        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+
+
+def judge(function, cases):
+    """Return the verdict on function(case) -> answer for each of the cases, in order; each call gets a copy of its case."""
+    out = []
+    for case in cases:
+        result, raised = answers.call(function, checked(case))
+        out.append(verdict(case, result) if raised is None else Verdict(False, raised))
+    return out
+
+
+def verdict(case, result):
+    """Judge an answer to a case.
+
+    Parameters
+    ----------
+    case : dict
+        As `stllr_ref.oracle.case` makes it.
+    result : mapping of str to array
+        Any of u, y, psi, tr_x, tr_psi, dW, dV, db, in the shapes of `stllr_ref.oracle.expected`; anything array-like (PyTorch
+        and JAX arrays too), booleans and whole numbers included.  An entry that is None counts as not returned.
+
+    Returns
+    -------
+    Verdict
+        Accepted where max|found - expected| <= tolerance max|expected| for every array returned: 1e-9, or 5e-4 where the
+        case or the array is in single precision.
+
+    Raises
+    ------
+    ValueError
+        If the *case* is wrong; a wrong answer never raises.
+
+    Examples
+    --------
+    >>> from stllr_ref.oracle import case, expected
+    >>> made = case()
+    >>> answer = expected(made)
+    >>> verdict(made, answer).accepted
+    True
+    >>> verdict(made, {"dW": answer["dW"] / 3}).cause
+    'batch mean'
+    """
+    case = checked(case)
+    single = case["x"].dtype == np.float32
+    case = {name: value.astype(float) if isinstance(value, np.ndarray) else value for name, value in case.items()}
+    right = expected(case)
+    found, faults, notes = answers.read(result, case, right)
+    names = tuple(name for name in right if name in found)
+    missing = tuple(name for name in right if name not in found and name not in faults) if found or faults else ()
+    tolerance = {name: TOLERANCE["float32" if single or _short(found[name]) else "float64"] for name in names}
+    with np.errstate(all="ignore"):  # what comes from outside may hold anything
+        found = {name: found[name].astype(float) for name in names}
+        wrong = [name for name in names if not _close(found[name], right[name], tolerance[name])]
+        errors = {name: _error(found[name], right[name]) for name in names}
+        first = next((name for name in QUANTITIES if name in wrong or name in faults), None)
+        others = tuple(fault for name, fault in faults.items() if name != first)
+        others += tuple(f"{name} holds NaN or infinity" for name in names if not np.isfinite(found[name]).all())
+        seen = {"checked": names, "missing": missing, "notes": notes + others}
+        if "" in faults:
+            return Verdict(False, faults[""], notes=notes)
+        if first is None:
+            worst = max(names, key=lambda name: errors[name] / tolerance[name])
+            return Verdict(True, error=errors[worst], tolerance=tolerance[worst], **seen)
+        if first in faults:
+            return Verdict(False, faults[first], quantity=first, **seen)
+        a, b, limit = found[first], right[first], tolerance[first]
+        where = tuple(int(i) for i in np.argwhere(~(np.abs(a - b) <= limit * (np.abs(b).max() or 1.0)))[0])
+        cause, slips = _cause(case, found, right, tolerance, first, bool(faults))
+    step, index = (where[0], where[1:]) if first in SEQUENCES else (None, where)
+    values = {"found": float(a[where]), "expected": float(b[where]), "error": errors[first], "tolerance": limit}
+    return Verdict(False, cause, slips, first, step, index, **values, **seen)
+
+
+def _short(array):
+    """Return whether an array is of single precision or less."""
+    return array.dtype.kind == "f" and array.dtype.itemsize <= 4
+
+
+def _error(a, b):
+    """Return max|a - b| / max|b|, max|a - b| where b is all 0."""
+    return float(np.abs(a - b).max() / (np.abs(b).max() or 1.0))
+
+
+def _close(a, b, tolerance):
+    """Return whether a agrees with b; NaN never does."""
+    return _error(a, b) <= tolerance
+
+
+def _cause(case, found, right, tolerance, first, more):
+    """Return the probable cause in words and the names of the slips in it; more: something else is wrong already."""
+    if not np.isfinite(found[first]).all():
+        return "NaN or infinity", ()
+    besides, single = ", and something else besides" if more else "", dict.fromkeys(found, TOLERANCE["float32"])
+    if not _left(found, right, single):
+        return SINGLE + besides, ()
+    simulated = list(slipped(case))
+    for limits, rounded in ((tolerance, ""), (single, f", and {SINGLE}")):  # one number in single precision blurs a slip, too
+        whole = dict.fromkeys(cause for cause, answer in simulated if not _left(found, answer, limits))
+        if whole:
+            return " or ".join(whole) + rounded + besides, tuple(whole)
+    parts = [(cause, _left(found, answer, single)) for cause, answer in simulated]
+    parts = [(cause, left) for cause, left in parts if first not in left]
+    if parts:
+        left = min((left for _, left in parts), key=len)
+        likely = dict.fromkeys(cause for cause, other in parts if len(other) == len(left))
+        return f"likely {' or '.join(likely)}, and something else besides (it does not explain {', '.join(left)})", tuple(likely)
+    hint = _hint(first, found[first], right[first])
+    return UNKNOWN + (f" ({hint})" if hint else ""), ()
+
+
+def _left(found, answer, limits):
+    """Return the names of what was found and does not agree with an answer."""
+    return [name for name in found if not _close(found[name], answer[name], limits[name])]
+
+
+def _hint(name, a, b):
+    """Return what is plain to see about a wrong array, or ""."""
+    like = TOLERANCE["float32"]
+    if not a.any():
+        return f"{name} is 0 everywhere"
+    if name in SEQUENCES and (_close(a, shift(b), like) or _close(a[:-1], b[1:], like)):
+        return f"{name} is right but one step {'late' if _close(a, shift(b), like) else 'early'}"
+    ratio = float((a * b).sum() / (b * b).sum()) if b.any() else 0.0
+    return f"{name} is {ratio:.6g} times what is expected, everywhere" if ratio and _close(a, ratio * b, like) else ""

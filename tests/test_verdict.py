@@ -1,0 +1,502 @@
+"""The verdict: what is right is accepted, each slip is named, and no answer, however bad, ends in a stack trace."""
+
+import itertools
+import json
+
+import numpy as np
+import plain_stllr
+import pytest
+
+from stllr_ref import oracle
+from stllr_ref.oracle import Verdict, judge, verdict
+from stllr_ref.oracle.contract import LAYERS, POST_TRACES, PSIS, QUANTITIES, RESETS
+from stllr_ref.oracle.slips import CAUSES
+
+GRADIENTS = ("dW", "dV", "db")
+UNKNOWN = "cause not recognised"
+FOURTEEN = [
+    "late pre trace", "post trace including now", "undecayed reset", "hard reset", "Psi after the reset", "Psi of the spike", "decays swapped", "sign",
+    "undelayed recurrence", "other post-trace convention", "window ignored", "batch mean", "non-causal term gated by Psi", "bias with alpha",
+]  # fmt: skip
+EVERY = list(itertools.product(LAYERS, RESETS, PSIS, POST_TRACES))
+# Slips are planted in every layer, reset and Psi, in alternating conventions; conv's loops are slow, so one Psi will do there.
+SLIPPED = [
+    (layer, reset, psi, POST_TRACES[(i + j) % 2])
+    for layer in LAYERS for i, reset in enumerate(RESETS) for j, psi in enumerate(PSIS)
+    if layer != "conv" or psi == "triangle"
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return {settings: oracle.case(*settings, steps=6, batch=2) for settings in EVERY}
+
+
+@pytest.fixture(scope="module")
+def dense():
+    return oracle.case()
+
+
+@pytest.fixture(scope="module")
+def right(dense):
+    return plain_stllr.answer(dense)
+
+
+# --------------------------------------------------------------------------------------------------- what is right
+
+
+@pytest.mark.parametrize("options", [dict(), dict(reverse=True), dict(dtype=np.float32)], ids=["float64", "other order", "float32"])
+def test_plain_loops_are_accepted_on_every_case(options, cases):
+    for settings, case in cases.items():
+        outcome = verdict(case, plain_stllr.answer(case, **options))
+        assert outcome.accepted and outcome.cause == "" and outcome.missing == (), (settings, str(outcome))
+        assert outcome.checked == tuple(name for name in QUANTITIES if name != "dV" or settings[0] == "recurrent")
+        assert outcome.tolerance == (5e-4 if options.get("dtype") else 1e-9)
+
+
+def test_the_orders_of_summation_and_the_precisions_compared_do_differ(dense, right):
+    for options in (dict(reverse=True), dict(dtype=np.float32)):
+        other = plain_stllr.answer(dense, **options)
+        assert not np.array_equal(other["u"], right["u"]) and not np.array_equal(other["dW"], right["dW"])
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_case_in_single_precision_accepts_both_precisions(layer, dtype):
+    case = oracle.case(layer, dtype="float32")
+    outcome = verdict(case, plain_stllr.answer(case, dtype=dtype))
+    assert outcome.accepted and outcome.tolerance == 5e-4, str(outcome)
+
+
+@pytest.mark.parametrize("settings", [dict(steps=40, batch=2), dict(batch=1), dict(last=1), dict(last=12), dict(steps=2), dict(seed=9)], ids=str)
+def test_plain_loops_are_accepted_whatever_the_sizes(settings):
+    case = oracle.case("recurrent", **settings)
+    assert verdict(case, plain_stllr.answer(case)).accepted
+
+
+def test_a_bias_of_ones_own_is_part_of_the_case():
+    for layer in LAYERS:
+        case = oracle.case(layer, steps=6, batch=2)
+        case["b"] = np.random.default_rng(1).normal(0, 0.3, len(case["W"]))
+        assert verdict(case, plain_stllr.answer(case)).accepted
+        assert verdict(case, plain_stllr.answer({**case, "b": None})).quantity == "u"
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_each_quantity_may_come_alone_and_the_rest_is_said_to_be_missing(name):
+    case = oracle.case("recurrent", steps=6, batch=2)
+    outcome = verdict(case, {name: plain_stllr.answer(case)[name]})
+    assert outcome.accepted and outcome.checked == (name,) and outcome.missing == tuple(q for q in QUANTITIES if q != name)
+    assert "not returned, so not checked: " in str(outcome)
+
+
+@pytest.mark.parametrize("kind", [bool, np.int8, np.uint64, np.float32, np.float16])
+def test_spikes_may_be_of_any_real_type(kind, dense, right):
+    assert verdict(dense, {"y": right["y"].astype(kind)}).accepted
+    wrong = right["y"].astype(kind)
+    wrong[3, 1, 2] = not wrong[3, 1, 2]
+    outcome = verdict(dense, {"y": wrong})
+    assert (outcome.accepted, outcome.quantity, outcome.step, outcome.index) == (False, "y", 3, (1, 2))
+
+
+def test_lists_and_half_precision_and_db_of_a_channel_shape_are_taken():
+    case = oracle.case("conv", steps=6, batch=2)
+    answer = plain_stllr.answer(case)
+    assert verdict(case, {name: value.tolist() for name, value in answer.items()}).accepted
+    assert verdict(case, {"dW": answer["dW"].astype(np.float16)}).accepted
+    assert verdict(case, {"db": answer["db"].reshape(-1, 1, 1)}).accepted
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-9), (np.float32, 5e-4)])
+@pytest.mark.parametrize("name", ["u", "psi", "tr_x", "tr_psi", "dW", "db"])
+def test_the_tolerance_is_a_part_of_the_largest_entry(name, dtype, tolerance, dense, right):
+    for part, accepted in ((0.8, True), (1.2, False)):
+        moved = right[name].copy()
+        moved.flat[3] += part * tolerance * np.abs(moved).max()
+        assert verdict(dense, {name: moved.astype(dtype)}).accepted == accepted
+
+
+# ---------------------------------------------------------------------------------------------------- what slipped
+
+
+def test_the_fourteen_slips_are_known_by_name():
+    assert set(FOURTEEN) <= set(CAUSES) and set(FOURTEEN) <= set(plain_stllr.SLIPS.values())
+
+
+@pytest.mark.parametrize("slip", [slip for slip, cause in plain_stllr.SLIPS.items() if cause])
+def test_a_slip_is_named_wherever_it_can_show_also_from_one_gradient_alone(slip, cases):
+    shown = 0
+    for settings in SLIPPED:
+        case = cases[settings]
+        answer, cause = plain_stllr.answer(case, slip=slip), plain_stllr.cause_of(slip, case)
+        outcome = verdict(case, answer)
+        if not plain_stllr.can_show(slip, case):
+            assert outcome.accepted, (settings, str(outcome))
+            continue
+        shown += 1
+        assert not outcome.accepted and outcome.cause == cause and outcome.slips == (cause,), (settings, str(outcome))
+        assert outcome.found != outcome.expected
+        for name in GRADIENTS:
+            if name in answer:
+                alone = verdict(case, {name: answer[name]})
+                assert alone.accepted or alone.cause == cause, (settings, name, str(alone))
+                assert not alone.accepted or name not in moved(slip, case)
+    assert shown >= 3
+
+
+def moved(slip, case):
+    """Return the gradients that a slip of the rule cannot leave as they are."""
+    if plain_stllr.SLIPS[slip] in ("undelayed recurrence", "dV transposed"):
+        return ("dV",)
+    if plain_stllr.SLIPS[slip] in ("late pre trace", "filter flipped") or slip.endswith("dW alone"):
+        return ("dW",)
+    if slip.startswith("bias"):
+        return ("db",)
+    if plain_stllr.SLIPS[slip] in ("u after the reset", "tr_psi without now"):
+        return ()
+    if plain_stllr.SLIPS[slip] in ("post trace including now", "decays swapped", "other post-trace convention", "non-causal term gated by Psi") or slip.endswith("V alone"):
+        return ("dW", "dV")
+    return GRADIENTS
+
+
+@pytest.mark.parametrize("slip", ["late pre trace", "undecayed reset", "hard reset", "Psi of the spike", "window ignored", "undelayed recurrence", "bias with alpha"])
+@pytest.mark.parametrize("case_dtype, dtype", [("float64", np.float32), ("float32", np.float32), ("float32", np.float64)])
+def test_a_slip_is_named_in_single_precision_too(slip, case_dtype, dtype):
+    for psi in PSIS:
+        case = oracle.case("recurrent", psi=psi, dtype=case_dtype)
+        outcome = verdict(case, plain_stllr.answer(case, dtype=dtype, slip=slip))
+        assert outcome.cause == slip, str(outcome)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_names_do_not_hang_on_one_seed(seed):
+    case = oracle.case("recurrent", seed=seed + 10)
+    for slip in plain_stllr.SLIPS:
+        if plain_stllr.can_show(slip, case) and plain_stllr.SLIPS[slip]:
+            assert verdict(case, plain_stllr.answer(case, slip=slip)).cause == plain_stllr.cause_of(slip, case), slip
+
+
+@pytest.mark.parametrize("slip", [slip for slip, cause in plain_stllr.SLIPS.items() if not cause])
+def test_an_unlisted_slip_is_rejected_and_given_no_false_name(slip, cases):
+    shown = 0
+    for settings in SLIPPED:
+        if plain_stllr.can_show(slip, cases[settings]):
+            outcome = verdict(cases[settings], plain_stllr.answer(cases[settings], slip=slip))
+            assert not outcome.accepted and outcome.cause.startswith(UNKNOWN) and outcome.slips == (), (settings, str(outcome))
+            shown += 1
+    assert shown >= 10
+
+
+def test_a_wrong_leak_is_rejected_and_given_no_false_name(cases):
+    for case in cases.values():
+        outcome = verdict(case, plain_stllr.answer({**case, "gamma": case["gamma"] + 0.05}) if case["layer"] != "conv" else {"u": oracle.expected({**case, "gamma": case["gamma"] + 0.05})["u"]})
+        assert (outcome.quantity, outcome.cause) == ("u", UNKNOWN)
+
+
+def test_the_first_wrong_quantity_step_and_index_are_told_with_both_numbers(dense):
+    answer = plain_stllr.answer(dense)
+    expected = answer["psi"][4, 1, 3]
+    answer["psi"][4, 1, 3] += 0.25
+    answer["psi"][7] += 0.5
+    answer["tr_psi"][0] += 1
+    answer["u"][2, 0, 0] *= 1 + 1e-12
+    outcome = verdict(dense, answer)
+    assert (outcome.quantity, outcome.step, outcome.index, outcome.cause) == ("psi", 4, (1, 3), UNKNOWN)
+    assert outcome.expected == pytest.approx(expected, rel=1e-12) and outcome.found == pytest.approx(expected + 0.25)
+    assert outcome.error == pytest.approx(0.5 / np.abs(answer["psi"][:4]).max(), rel=0.2)
+    told = str(outcome)
+    assert told.startswith("rejected: psi at step 4, index [1, 3]: found ") and "correct before it: u, y\n" in told and UNKNOWN in told
+
+
+def test_a_gradient_has_an_index_but_no_step(dense, right):
+    wrong = right["dW"].copy()
+    wrong[2, 5] += 1
+    outcome = verdict(dense, {"dW": wrong})
+    assert (outcome.quantity, outcome.step, outcome.index) == ("dW", None, (2, 5))
+    assert str(outcome).startswith("rejected: dW, index [2, 5]: found ")
+
+
+def test_the_slip_is_explained_in_words(dense):
+    told = str(verdict(dense, plain_stllr.answer(dense, slip="batch mean")))
+    assert f"cause: batch mean\n    {CAUSES['batch mean']}" in told
+
+
+def test_one_slip_and_something_else_is_said_to_be_both(dense):
+    answer = plain_stllr.answer(dense, slip="hard reset")
+    outcome = verdict(dense, {**answer, "dW": 2 * answer["dW"]})
+    assert (outcome.quantity, outcome.slips) == ("u", ("hard reset",))
+    assert outcome.cause == "likely hard reset, and something else besides (it does not explain dW)"
+
+
+def test_slips_that_the_answer_cannot_tell_apart_are_all_named():
+    case = oracle.case("recurrent", "hard", "arctan", "paper", batch=1)
+    outcome = verdict(case, {"y": plain_stllr.answer(case, slip="no reset")["y"]})
+    assert not outcome.accepted and "no reset" in outcome.cause.split(" or ") and all(name in CAUSES for name in outcome.slips)
+
+
+def test_single_precision_returned_as_double_is_told_and_not_accepted(cases):
+    for case in cases.values():
+        answer = {name: value.astype(np.float32).astype(float) for name, value in oracle.expected({**case, **{n: case[n].astype(np.float32) for n in ("x", "W", "delta")}}).items()}
+        outcome = verdict(case, answer)
+        assert not outcome.accepted and outcome.cause == "computed in single precision?", str(outcome)
+
+
+@pytest.mark.parametrize("slip", FOURTEEN)
+def test_a_slip_computed_in_single_precision_and_returned_as_double_is_told_to_be_both(slip):
+    """One number will do: in PyTorch a float times a boolean tensor is in single precision."""
+    case = oracle.case("recurrent")
+    answer = {name: value.astype(float) for name, value in plain_stllr.answer(case, dtype=np.float32, slip=slip).items()}
+    outcome = verdict(case, answer)
+    assert outcome.slips == (slip,) and outcome.cause == f"{slip}, and computed in single precision?"
+
+
+@pytest.mark.parametrize("name, change, hint", [
+    ("psi", lambda a: 2 * a, "psi is 2 times what is expected, everywhere"),
+    ("dW", lambda a: a / 7, "dW is 0.142857 times what is expected, everywhere"),
+    ("u", lambda a: 0 * a, "u is 0 everywhere"),
+    ("y", lambda a: np.concatenate([0 * a[:1], a[:-1]]), "y is right but one step late"),
+    ("tr_x", lambda a: np.concatenate([a[1:], a[-1:]]), "tr_x is right but one step early"),
+])  # fmt: skip
+def test_what_is_plain_to_see_is_said_though_the_cause_is_not_known(name, change, hint, dense, right):
+    assert verdict(dense, {name: change(right[name])}).cause == (f"{UNKNOWN} ({hint})")
+
+
+# ------------------------------------------------------------------------------------------------ bad, worse, worst
+
+
+class Tensor:
+    """A tensor as PyTorch's: it must be detached and fetched before NumPy may read it."""
+
+    def __init__(self, array, ready=False):
+        self.array, self.ready = array, ready
+
+    def detach(self):
+        return self
+
+    def cpu(self):
+        return Tensor(self.array, ready=True)
+
+    def numpy(self):
+        if not self.ready:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+        return self.array
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad")
+
+
+def test_a_tensor_is_detached_and_fetched(dense, right):
+    assert verdict(dense, {name: Tensor(value) for name, value in right.items()}).accepted
+
+
+class Broken(dict):
+    def __iter__(self):
+        raise RuntimeError("broken\nin two lines")
+
+    keys = __iter__
+
+
+class Unprintable:
+    def __str__(self):
+        raise RuntimeError
+
+    __repr__ = __str__
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError(self)
+
+
+BAD = {
+    "None": (lambda right: None, "the answer is nothing (None), expected a dict"),
+    "list": (lambda right: [right["u"]], "the answer is a list, expected a dict"),
+    "array": (lambda right: right["u"], "the answer is a ndarray, expected a dict"),
+    "text": (lambda right: "dW", "the answer is a str, expected a dict"),
+    "empty": (lambda right: {}, "the answer holds nothing, expected any of u, y, psi, tr_x, tr_psi, dW, db"),
+    "only None": (lambda right: {"dW": None}, "the answer holds nothing, expected any of u"),
+    "unknown names": (lambda right: {"dw": right["dW"], "trace_x": 1}, "the answer holds dw, trace_x alone, expected any of u"),
+    "other keys": (lambda right: {0: right["dW"], (1, 2): 3, Unprintable(): 4}, "the answer holds 0, (1, 2)"),
+    "broken dict": (lambda right: Broken(u=1), "the answer cannot be read (RuntimeError: broken in two lines)"),
+    "dV of a dense layer": (lambda right: {"dV": np.zeros((5, 5))}, "the answer holds dV alone"),
+    "scalar": (lambda right: {"u": 1.0}, "u: got shape [], expected [12, 3, 5] = [T, B, N_out]"),
+    "batch first": (lambda right: {"u": right["u"].swapaxes(0, 1)}, "u: got shape [3, 12, 5] = [B, T, N_out], expected [12, 3, 5] = [T, B, N_out]; time comes first"),
+    "transposed": (lambda right: {"dW": right["dW"].T}, "dW: got shape [7, 5] = [N_in, N_out], expected [5, 7] = [N_out, N_in]; swap the axes"),
+    "one step": (lambda right: {"u": right["u"][-1]}, "u: got shape [3, 5], expected [12, 3, 5]"),
+    "window alone": (lambda right: {"psi": right["psi"][-5:]}, "psi: got shape [5, 3, 5], expected [12, 3, 5]"),
+    "bias a sample": (lambda right: {"db": np.zeros((3, 5))}, "db: got shape [3, 5], expected [5] = [N_out]"),
+    "no entries": (lambda right: {"u": []}, "u: got shape [0]"),
+    "words": (lambda right: {"u": "high"}, "u: got text, expected real numbers"),
+    "objects": (lambda right: {"u": [object()]}, "u: got Python objects, expected real numbers"),
+    "complex": (lambda right: {"u": right["u"] + 0j}, "u: got complex numbers, expected real numbers"),
+    "dates": (lambda right: {"u": np.zeros((12, 3, 5), "M8[s]")}, "u: got dtype datetime64[s], expected real numbers"),
+    "ragged": (lambda right: {"u": [[1, 2], [3]]}, "u: got rows of unequal length"),
+    "a dict in it": (lambda right: {"u": {"step 0": 1}}, "u: got Python objects"),
+    "unreadable": (lambda right: {"u": Unprintable()}, "u: got something that is no array (RuntimeError: (a RuntimeError that cannot be printed))"),
+    "a function": (lambda right: {"u": lambda: 1}, "u: got Python objects"),
+}
+
+
+@pytest.mark.parametrize("make, words", BAD.values(), ids=BAD)
+def test_a_bad_answer_gets_a_verdict_in_one_line(make, words, dense, right):
+    for outcome in (verdict(dense, make(right)), *judge(lambda case: make(right), [dense])):
+        assert not outcome.accepted and words in outcome.cause and "\n" not in outcome.cause
+        assert str(outcome).splitlines()[0] == f"rejected: {outcome.cause}"
+
+
+@pytest.mark.parametrize("names, hint", [("dw", "did you mean dW?"), ("trpsi", "did you mean tr_psi?"), ("Y", "did you mean y?"), ("db_grad", "did you mean db?"), ("loss", "no quantity of that name")])
+def test_unknown_names_are_mentioned_with_the_near_one(names, hint, dense, right):
+    outcome = verdict(dense, {"u": right["u"], names: right["u"]})
+    assert outcome.accepted and len(outcome.notes) == 1 and hint in outcome.notes[0] and f"note: {names} was not judged" in str(outcome)
+
+
+def test_what_stood_in_the_case_is_no_unknown_name(dense, right):
+    for psi in ("triangle", np.array("triangle")):  # psi is the name of a function in a case, an array in an answer
+        outcome = verdict(dense, {**dense, "psi": psi, "meta": "", "expected_u": right["u"], "u": right["u"]})
+        assert (outcome.accepted, outcome.checked, outcome.notes) == (True, ("u",), ())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_nan_and_infinity_are_wrong_and_told(value, dtype, dense, right):
+    bad = right["u"].astype(dtype)
+    bad[5, 2, 1] = value
+    outcome = verdict(dense, {**right, "u": bad})
+    assert (outcome.quantity, outcome.step, outcome.index, outcome.cause) == ("u", 5, (2, 1), "NaN or infinity")
+    assert np.isnan(outcome.found) == np.isnan(value) and "note: u holds NaN or infinity" in str(outcome)
+
+
+def test_numbers_beyond_any_scale_are_wrong_without_a_warning(dense, right):
+    assert not verdict(dense, {"u": np.full_like(right["u"], 1e308) * np.sign(right["u"])}).accepted
+    assert not verdict(dense, {"u": np.full(right["u"].shape, -1.7e308)}).accepted
+
+
+def test_nan_later_in_causal_order_does_not_hide_the_slip(dense):
+    answer = plain_stllr.answer(dense, slip="hard reset")
+    answer["dW"][0, 0] = np.nan
+    outcome = verdict(dense, answer)
+    assert (outcome.quantity, outcome.slips) == ("u", ("hard reset",)) and "dW holds NaN or infinity" in outcome.notes
+
+
+def test_a_wrong_shape_later_in_causal_order_is_told_beside_the_slip(dense):
+    answer = plain_stllr.answer(dense, slip="hard reset")
+    outcome = verdict(dense, {**answer, "dW": answer["dW"].T})
+    assert outcome.quantity == "u" and outcome.cause == "hard reset, and something else besides"
+    assert any(note.startswith("dW: got shape [7, 5] = [N_in, N_out]") for note in outcome.notes)
+
+
+def test_a_wrong_shape_earlier_in_causal_order_comes_first(dense, right):
+    outcome = verdict(dense, {"u": right["u"].swapaxes(0, 1), "dW": -right["dW"]})
+    assert outcome.quantity == "u" and "time comes first" in outcome.cause
+    both = verdict(dense, {"u": right["u"].swapaxes(0, 1), "dW": right["dW"].T})
+    assert both.quantity == "u" and len(both.notes) == 1 and both.notes[0].startswith("dW: got shape")
+
+
+# ------------------------------------------------------------------------------------------------------- functions
+
+
+def divides_by_zero(case):
+    return {"u": case["x"] / (1 // 0)}
+
+
+def helper(case):
+    return np.linalg.inv(np.zeros((2, 3)))  # raises below NumPy's own lines
+
+
+def stdlib(case):
+    return json.loads("no JSON")  # raises in the standard library
+
+
+def ours(case):
+    return oracle.expected({})  # raises in stllr_ref
+
+
+def nested(case):
+    return {"u": fails_below(case)}
+
+
+def fails_below(case):
+    return case["nothing"]
+
+
+def exits(case):
+    raise SystemExit("bye")
+
+
+def recurses(case):
+    return recurses(case)
+
+
+def long_story(case):
+    raise KeyError("first line\nsecond line " + "x" * 1000)
+
+
+@pytest.mark.parametrize("function, words", [
+    (divides_by_zero, ["ZeroDivisionError: integer", "test_verdict.py:", 'return {"u": case["x"] / (1 // 0)}']),
+    (helper, ["LinAlgError", "test_verdict.py:", "np.linalg.inv"]),
+    (stdlib, ["JSONDecodeError", 'return json.loads("no JSON")']),
+    (ours, ["ValueError: layer: got none", "return oracle.expected({})"]),
+    (nested, ["KeyError: 'nothing'", f"test_verdict.py:{fails_below.__code__.co_firstlineno + 1}: ", 'return case["nothing"])']),
+    (exits, ["SystemExit: bye", "raise SystemExit"]),
+    (recurses, ["RecursionError", "return recurses(case)"]),
+    (long_story, ["KeyError", "first line", "...", "raise KeyError"]),
+    (lambda: {}, ["TypeError", "takes 0 positional arguments but 1 was given"]),
+])  # fmt: skip
+def test_a_function_that_raises_gets_a_verdict_with_its_own_last_line(function, words, dense):
+    (outcome,) = judge(function, [dense])
+    assert isinstance(outcome, Verdict) and not outcome.accepted
+    assert outcome.cause.startswith("the function raised ") and "\n" not in outcome.cause and len(outcome.cause) < 500
+    assert all(word in outcome.cause for word in words), outcome.cause
+
+
+def test_an_interrupt_is_no_verdict(dense):
+    def interrupted(case):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge(interrupted, [dense])
+
+
+def test_a_function_that_spoils_its_case_spoils_nothing(dense):
+    def spoils(case):
+        answer = plain_stllr.answer(case)
+        case["x"][:], case["gamma"] = 9, 0
+        case.clear()
+        return answer
+
+    before = {name: np.copy(value) for name, value in dense.items() if value is not None}
+    assert [outcome.accepted for outcome in judge(spoils, [dense, dense])] == [True, True]
+    assert all(np.array_equal(dense[name], value) for name, value in before.items())
+
+
+def test_a_potential_that_is_not_reset_between_sequences_shows_in_the_second_case():
+    kept = [0.0]
+
+    def forgets_to_reset(case):
+        us = []
+        for x in case["x"]:
+            us.append(kept[0] + x @ case["W"].T)
+            kept[0] = case["gamma"] * (us[-1] - case["theta"] * (us[-1] > case["theta"]))
+        return {"u": us}
+
+    first, second = judge(forgets_to_reset, [oracle.case(seed=0), oracle.case(seed=1)])
+    assert first.accepted and (second.quantity, second.step) == ("u", 0)
+
+
+def test_a_function_that_makes_numpy_raise_does_not_make_the_verdict_raise(dense, right):
+    def strict(case):
+        np.seterr(all="raise")
+        return {"u": right["u"] * 1e308}
+
+    before = np.geterr()
+    assert not judge(strict, [dense])[0].accepted
+    assert np.geterr() == before
+
+
+def test_each_case_gets_its_own_verdict():
+    cases = [oracle.case(reset=reset, steps=6, batch=2) for reset in RESETS]
+    soft_always = [v.accepted for v in judge(lambda case: plain_stllr.answer({**case, "reset": "soft"}), cases)]
+    assert soft_always == [True, False, False]
+
+
+def test_a_wrong_case_is_the_caller_s_mistake_and_raises(dense, right):
+    with pytest.raises(ValueError, match="gamma: got 2.0"):
+        verdict({**dense, "gamma": 2}, right)
