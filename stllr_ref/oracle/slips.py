@@ -111,13 +111,8 @@ def slipped(case):
     psi, tr_x, tr_psi, before = right["psi"], right["tr_x"], right["tr_psi"], shift(y)
     grads = [name for name in ("dW", "dV", "db") if name in right]
 
-    def late(tr, entering):
-        return shift(tr)
-
-    def decayed(tr, entering):
-        return tr - entering
-
-    for pre in (late, decayed):
+    # the trace of the step before, and the trace that has decayed but not taken the present input in yet
+    for pre in (lambda tr, entering: shift(tr), lambda tr, entering: tr - entering):
         for pre_V in (pre, causal_now) if V else (pre,):
             answer = learn(case, u, y, pre=pre, pre_V=pre_V)
             yield "late pre trace", answer
