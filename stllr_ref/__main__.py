@@ -43,6 +43,12 @@ def main(argv=None):
     except (ValueError, ImportError) as bad:
         print(f"stllr_ref: {bad}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the output has gone; Python would complain once more when it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as bad:
+        print(f"stllr_ref: {bad.filename or 'output'}: {bad.strerror}", file=sys.stderr)
+        return 1
     except Diverged as bad:
         print(f"stllr_ref: {bad}", file=sys.stderr)
         return 1

@@ -159,6 +159,7 @@ class Layer:
             raise ValueError("learn: got no step with traces since the last reset, expected step(x) first")
         now, rule = self.now, self.rule
         checks.same("delta", np.shape(delta), now.psi.shape)
+        delta = np.asarray(delta).astype(now.u.dtype, copy=False)
         if self.synaptic:
             for name, dvalue in rule.grads(delta).items():
                 self._add(name, dvalue.reshape(self.weights()[name].value.shape))

@@ -68,6 +68,8 @@ def state_numbers(net):
 
     A recurrent layer carries them twice, for its potentials and for its spikes.
     """
+    if any(layer.now is None for layer in net.layers):
+        raise ValueError("net: got no step since the last reset, expected step(x) first")
     carried = [layer.now.u.size * (2 if "V" in layer.synapses else 1) for layer in net.layers]
     return sum(weight.value.size * sum(carried[int(name.split(".")[0]) :]) for name, weight in _reached(net).items())
 

@@ -22,6 +22,8 @@ from stllr_ref.weights import as_weight
 def _feedback(B):
     """Return the fixed feedback weights B [O, ...] as floats, refused without a class axis and a unit axis."""
     B = checks.array("B", B, np.float32 if getattr(B, "dtype", None) == np.float32 else float)
+    if np.iscomplexobj(B):
+        raise ValueError(f"B: got {B.dtype}, expected real numbers")
     if B.ndim < 2:
         raise ValueError(f"B: got shape {B.shape}, expected [classes, units ...]")
     return B
@@ -181,7 +183,7 @@ class Reward:
 
     def delta(self, err, target, out):
         """Return -r for every unit, shape of out [B, ...]."""
-        r = np.asarray(self.reward(err, target) if callable(self.reward) else np.full(len(out), self.reward))
+        r = checks.array("reward", self.reward(err, target) if callable(self.reward) else np.full(len(out), self.reward), out.dtype)
         checks.same("reward", r.shape, (len(out),))
         return -r.reshape(-1, *[1] * (out.ndim - 1)).astype(out.dtype) * np.ones_like(out)
 

@@ -35,6 +35,8 @@ class Filtered:
     """
 
     def __init__(self, rule, beta):
+        if not hasattr(rule, "posts"):
+            raise ValueError(f"rule: got {type(rule).__name__}, expected one with a trace a neuron, such as OTTT(gamma)")
         self.rule, self.beta = rule, checks.number("beta", beta, 0, 1)
         self.decays, self.past_decay, self.psi, self.bias_decay = rule.decays, rule.past_decay, rule.psi, rule.bias_decay
         self.reset()
@@ -72,6 +74,7 @@ def EProp(gamma, kappa=0.0):
     is not normalised (the authors' TensorFlow code multiplies by 1 - kappa).  Equal to BPTT with one spiking layer, soft or
     no reset, detached, no error through V.
     """
+    gamma, kappa = checks.number("gamma", gamma, 0, 1), checks.number("kappa", kappa, 0, 1)
     return Filtered(OTTT(gamma, bias_decay=gamma), kappa)
 
 
@@ -93,6 +96,8 @@ class OSTL:
     decays, past_decay, psi, bias_decay = (), None, None, 0.0  # no trace a neuron
 
     def __init__(self, recurrent=False):
+        if not isinstance(recurrent, (bool, np.bool_)):
+            raise ValueError(f"recurrent: got {recurrent!r}, expected True or False")
         self.recurrent = recurrent
         self.reset()
 

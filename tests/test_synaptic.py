@@ -209,7 +209,7 @@ def test_filtered_refuses_a_decay_out_of_range(beta):
         Filtered(SLTT(), beta)
 
 
-@pytest.mark.parametrize("gamma, kappa, name", [(1.1, 0, "lam_pre"), (0.5, 2, "beta")])
+@pytest.mark.parametrize("gamma, kappa, name", [(1.1, 0, "gamma"), (0.5, 2, "kappa")])
 def test_eprop_refuses_leaks_out_of_range(gamma, kappa, name):
     with pytest.raises(ValueError, match=f"^{name}: got .*, expected a number from 0.* to 1.*$"):
         EProp(gamma, kappa)

@@ -146,6 +146,8 @@ def _function(text):
 def _module(module):
     """Return the module of a dotted name, looked for from the current folder, or of a .py file with its folder in reach."""
     is_file = module.endswith(".py")
+    if not is_file and (module.startswith(".") or "/" in module or os.sep in module):
+        raise ValueError(f"{module}: got a path, expected a dotted module, or a file that ends in .py")
     if is_file and not os.path.isfile(module):
         raise ValueError(f"{module}: got no file, expected a Python file")
     sys.path.insert(0, os.path.dirname(os.path.abspath(module)) if is_file else os.getcwd())
@@ -162,5 +164,7 @@ def _module(module):
         if bad.name and f"{module}.".startswith(f"{bad.name}.") and not is_file:
             raise ValueError(f"{module}: got no module of that name, expected one in {os.getcwd()} or installed") from None
         raise ValueError(f"{module}: importing it raised {answers.raised_where(bad)}") from None
-    except (Exception, SystemExit) as bad:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as bad:
         raise ValueError(f"{module}: importing it raised {answers.raised_where(bad)}") from None

@@ -16,8 +16,9 @@ NOTES = """\
 numbers kept: the paper's formula, or the order, one sample.  state: handed from step to step (bptt: stored of all steps), potentials
 included; exact from the sizes, counted as the sum of real arrays.  peak: the most held at once (tracemalloc), gradients and temporaries
 included, input and parameters apart.  MACs: products of synapses for gradients and errors; fewer are counted than the formula has, as
-the lowest layer sends no error down and the readout has one term (tbptt: walks all steps; rtrl: the formula is exact; sltt_k, etlp: the
-learning steps are drawn).  other MACs: decays, work done a synapse, signals.  -: not run.  stllr0: alpha_post 0; eprop0: no filter."""
+the lowest layer sends no error down and the readout has one term (tbptt: walks all steps; rtrl: the formula is exact; sltt_k: the steps
+are drawn; etlp: its formula has the samples with an event, ours computes the whole batch where one has).  other MACs: decays, work done
+a synapse, signals.  -: not run.  stllr0: alpha_post 0; eprop0: no filter."""
 
 
 def add(commands):

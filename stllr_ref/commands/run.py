@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 
+from stllr_ref.checks import TooLarge
 from stllr_ref.commands.arguments import count, folder, numbers, results_folder
 from stllr_ref.experiments import classify, digits, report
 
@@ -30,11 +31,12 @@ def add(commands):
 
 def run(args):
     """Train what the arguments ask for, print the table or the JSON object; return the exit code."""
-    done, place = _train(args, lambda text: print(text, file=sys.stderr))
+    done, refused, place = _train(args, lambda text: print(text, file=sys.stderr))
     if args.json:
-        print(json.dumps(report.summary(done, "embedded", args.threads)))
+        print(json.dumps(report.summary(done, "embedded", args.threads, refused)))
     else:
         print(report.table(done))
+        print("".join(f"{rule} not run: {why}\n" for rule, why in refused.items()), end="")
         print(f"results and learning curves: {place}")
     return 0
 
@@ -43,6 +45,8 @@ def _rows(args, base):
     """Return the settings of each row of the table, refused where a name or number is none."""
     changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs") if getattr(args, name) is not None}
     rows, rules = [], args.rules.split(",")
+    if args.signal and not any(map(classify.reads_signal, rules)):
+        raise ValueError(f"--signal: got it with the rules {args.rules}, expected one that lets its signal be exchanged, such as stllr")
     if args.alpha_post and "stllr" not in rules:
         raise ValueError(f"--alpha-post: got it with the rules {args.rules}, expected stllr among them")
     for rule in rules:
@@ -52,7 +56,10 @@ def _rows(args, base):
 
 
 def _train(args, say):
-    """Run every trial of a `run` command, showing progress by say(text); return the rows of results and their folder."""
+    """Run every trial of a `run` command, showing progress by say(text).
+
+    Return the rows of results, rule -> why it was refused (it would remember too much), and the folder of the results.
+    """
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 
@@ -61,16 +68,26 @@ def _train(args, say):
     twice = [s.rule for i, s in enumerate(rows) if s in rows[:i]]
     if twice:
         raise ValueError(f"--rules, --alpha-post: got the row {twice[0]} twice, expected each once")
+    sets = task.sets()
+    for settings in rows:
+        classify.check_last(settings, len(sets[0][0]))
     place = results_folder(args.out, args.task)
-    done = [[] for _ in rows]
+    done, refused = [[] for _ in rows], {}
     epochs = sum(settings.epochs for settings in rows) * args.seeds
     with threadpool_limits(args.threads), tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False) as bar:
-        sets = task.sets()
         for settings, results in zip(rows, done):
             for seed in range(args.seeds):
                 bar.set_description(f"{settings.rule} seed {seed}")
-                results.append(classify.run(settings, seed, sets, lambda epoch: bar.update() and None))
-                report.write(place, [r for r in done if r], "embedded", args.threads)
-            if not bar.disable or not args.json:
+                try:
+                    results.append(classify.run(settings, seed, sets, lambda epoch: bar.update() and None))
+                except TooLarge as bad:
+                    refused[settings.rule] = str(bad)
+                    break
+                report.write(place, [r for r in done if r], "embedded", args.threads, refused)
+            if results and (not bar.disable or not args.json):
                 say(f"{report.label(results[0])}: done")
-    return done, place
+    if not any(done):
+        if not any(place.iterdir()):
+            place.rmdir()
+        raise ValueError("; ".join(f"{rule}: got a rule that remembers too much ({why})" for rule, why in refused.items()))
+    return [results for results in done if results], refused, place

@@ -55,7 +55,8 @@ def _alignment(seeds, place):
                 results[task] = (before[0] + rows, before[1] | refused)
             answer = alignment.summary(results, names, list(range(seed + 1)))
             report.write_json(place / "result.json", answer)
-            plots.save(plots.alignment(_dots(results), alignment.STAGES, seed + 1), place / "alignment.svg")
+            figure = plots.alignment(_dots(results), alignment.STAGES, seed + 1)
+            report.replace_file(place / "alignment.svg", lambda path: plots.save(figure, path))
     return answer, alignment.table(results, names)
 
 

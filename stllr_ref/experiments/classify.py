@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from stllr_ref import checks, costs, network, training
-from stllr_ref.experiments.family import FAMILY, SHARE, SIGNALS
+from stllr_ref.experiments.family import FAMILY, SHAPED, SHARE, SIGNALS
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window
 from stllr_ref.network import Network
@@ -117,6 +117,17 @@ def algorithm(settings):
     return FAMILY[settings.rule].algorithm(settings) if settings.rule in FAMILY else network.run
 
 
+def reads_signal(rule):
+    """Return whether a rule lets its signal be exchanged: not the exact ones, the controls, or those with one of their own."""
+    return rule in FAMILY and FAMILY[rule].signal == "bp" and rule not in ("bptt", "tbptt", "rtrl")
+
+
+def check_last(settings, T):
+    """Refuse a window longer than the T steps of the task."""
+    if settings.last > T:
+        raise ValueError(f"last: got {settings.last}, expected at most T = {T}")
+
+
 def run(settings, seed, sets, callback=None):
     """Train and test one network on sets = (train, validation, test), each (x [T, B, N], y [B]); return its `Result`.
 
@@ -124,8 +135,7 @@ def run(settings, seed, sets, callback=None):
     """
     train, validation, test = sets
     x, y = train[:2]
-    if settings.last > len(x):
-        raise ValueError(f"last: got {settings.last}, expected at most T = {len(x)}")
+    check_last(settings, len(x))
     if settings.rule == "counts":
         settings = replace(settings, last=1)
     net = build(settings, x.shape[2], int(y.max()) + 1, seed)
@@ -146,8 +156,16 @@ def cost(net, settings, x, y):
     inside = window(len(x), [len(x)] * len(y), last=settings.last)
     state, rng = costs.STATE.get(settings.rule, costs.state_bytes), np.random.default_rng(0)
     counted = costs.measure(algorithm(settings), net, x, y, cross_entropy, inside, state, rng)
-    formula = costs.formulas(costs.sizes(net, x), len(x), settings.last, SHARE).get(settings.rule)
+    formula = costs.formulas(costs.sizes(net, x), len(x), settings.last, SHARE).get(_formula(settings))
     return counted, None if formula is None else formula.macs * len(y)
+
+
+def _formula(settings):
+    """Return the name of the formula of `costs.formulas` for the settings, or None where none is theirs."""
+    s = settings
+    if s.rule in SHAPED and s.alpha_post == 0:
+        return "stllr0" if s.rule == "stllr" and s.signal in ("bp", "fa") else None
+    return None if reads_signal(s.rule) and s.signal not in ("bp", "fa") else s.rule
 
 
 def mean_std(values):

@@ -175,7 +175,7 @@ FAMILY = {
     "rstdp": Member(
         "Izhikevich 2007", "-r c, c = beta c + STDP's change, r = 1 for a right answer, -1 for a wrong one",
         lambda s, first, recurrent: Filtered(_stdp(s), SLOW), "hit",
-        differs="a reward at each step, of the readout's present answer; a bias moves by psi",
+        differs="a reward at each step, of the readout's present answer; a bias moves by psi, filtered likewise",
     ),
 }  # fmt: skip
 

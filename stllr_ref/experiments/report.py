@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stllr_ref.experiments.classify import mean_std, paired, signal_of
+from stllr_ref.experiments.classify import mean_std, paired, reads_signal, signal_of
 from stllr_ref.experiments.family import SHAPED
 
 CHANGING = ("rule", "alpha_post", "psi", "signal", "last")  # settings that tell rows apart
@@ -41,18 +41,20 @@ def row(results):
     }
 
 
-def summary(rows, data, threads):
-    """Return the JSON object of a whole run: rows is a list of lists of results, one list a setting."""
+def summary(rows, data, threads, refused=None):
+    """Return the JSON object of a whole run: rows: a list of results for each setting; refused: rule -> why."""
     settings = {k: v for k, v in vars(rows[0][0].settings).items() if k not in ("rule", "alpha_post", "task")}
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     task = rows[0][0].settings.task
-    return {"task": task, "data": data, "settings": settings, "versions": versions, "threads": threads, "rows": [row(r) for r in rows]}
+    out = {"task": task, "data": data, "settings": settings, "versions": versions, "threads": threads}
+    return {**out, "rows": [row(r) for r in rows], "not_run": refused or {}}
 
 
 def label(result):
-    """Return the name of a row: the rule, and alpha_post where it matters."""
+    """Return the name of a row: the rule, alpha_post where it is read, a signal other than bp."""
     s = result.settings
-    return f"{s.rule} {s.alpha_post:{'+' if s.alpha_post else ' '}g}" if s.rule in SHAPED else s.rule
+    shape = f" {s.alpha_post:{'+' if s.alpha_post else ' '}g}" if s.rule in SHAPED else ""
+    return s.rule + shape + (f" {s.signal}" if reads_signal(s.rule) and s.signal != "bp" else "")
 
 
 def table(rows):
@@ -77,22 +79,22 @@ def table(rows):
     return "\n".join(lines)
 
 
-def write(folder, rows, data, threads):
+def write(folder, rows, data, threads, refused=None):
     """Write result.json, log.csv, last.npz (parameters) and curves.svg of the trials so far into a folder."""
     from stllr_ref import plots  # matplotlib, which other commands do without
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     flat = [result for results in rows for result in results]
-    write_json(folder / "result.json", summary(rows, data, threads))
-    _replace(folder / "log.csv", lambda p: _log(p, flat))
+    write_json(folder / "result.json", summary(rows, data, threads, refused))
+    replace_file(folder / "log.csv", lambda p: _log(p, flat))
     params = {f"{label(r)}/seed {r.seed}/{name}": value for r in flat for name, value in r.params.items()}
-    _replace(folder / "last.npz", lambda p: np.savez(p, **params))
+    replace_file(folder / "last.npz", lambda p: np.savez(p, **params))
     curves = {
         (label(results[0]), _style(results[0].settings, rows)): [[e.validation for e in r.history] for r in results] for results in rows
     }
     title = f"{flat[0].settings.task}: validation accuracy, {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
-    _replace(folder / "curves.svg", lambda p: plots.save(plots.learning_curves(curves, title), p))
+    replace_file(folder / "curves.svg", lambda p: plots.save(plots.learning_curves(curves, title), p))
 
 
 def _style(settings, rows):
@@ -104,10 +106,10 @@ def _style(settings, rows):
 
 def write_json(path, value):
     """Write one JSON object."""
-    _replace(path, lambda p: p.write_text(json.dumps(value, indent=1) + "\n"))
+    replace_file(path, lambda p: p.write_text(json.dumps(value, indent=1) + "\n"))
 
 
-def _replace(path, write):
+def replace_file(path, write):
     """Write a file beside its place and move it there, so that a killed run leaves the earlier one whole."""
     part = path.with_name(f"part-{path.name}")
     write(part)

@@ -29,7 +29,9 @@ def call(function, case):
     try:
         with np.errstate():  # what the function sets for floating-point errors ends with it
             return function(copy.deepcopy(case)), None
-    except (Exception, SystemExit) as raised:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as raised:  # SystemExit, what test frameworks raise, panics of other languages
         return None, f"the function raised {raised_where(raised)}"
 
 
@@ -103,7 +105,7 @@ def _array(value):
     try:
         if hasattr(value, "detach"):  # PyTorch: a tensor may ask for a gradient, or lie on another device
             value = value.detach().cpu().numpy()
-        array = np.asarray(value)
+        array = np.asarray(value.filled(np.nan) if isinstance(value, np.ma.MaskedArray) and value.dtype.kind == "f" else value)
     except Exception as bad:
         ragged = "inhomogeneous" in one_line(bad)
         return (

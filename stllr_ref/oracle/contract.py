@@ -3,6 +3,8 @@ r"""The contract between the oracle and an implementation from outside: what a c
 The words (`META`) travel in every case file; `checked` refuses a case that is not whole or does not fit together.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from stllr_ref import checks
@@ -59,6 +61,8 @@ META = {
 
 def checked(case):
     """Return the case with arrays of one dtype and plain numbers; refused (ValueError) unless it is whole and fits together."""
+    if not isinstance(case, Mapping):
+        raise ValueError(f"case: got {type(case).__name__}, expected a dict as oracle.case makes it")
     lacking = [name for name in KEYS if name not in case and name not in ("V", "b")]
     if lacking:
         raise ValueError(f"{lacking[0]}: got none, expected a case with {', '.join(KEYS)}")

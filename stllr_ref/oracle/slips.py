@@ -112,11 +112,11 @@ def slipped(case):
     grads = [name for name in ("dW", "dV", "db") if name in right]
 
     # the trace of the step before, and the trace that has decayed but not taken the present input in yet
-    for pre in (lambda tr, entering: shift(tr), lambda tr, entering: tr - entering):
-        for pre_V in (pre, causal_now) if V else (pre,):
+    for late in (lambda tr, entering: shift(tr), lambda tr, entering: tr - entering):
+        for pre, pre_V in ((late, late), (late, causal_now), (causal_now, late)) if V else ((late, late),):
             answer = learn(case, u, y, pre=pre, pre_V=pre_V)
             yield "late pre trace", answer
-            yield "late pre trace", {**answer, "tr_x": pre(tr_x, case["x"])}
+            yield "late pre trace", {**answer, "tr_x": late(tr_x, case["x"])}
     yield "post trace including now", learn(case, u, y, past=tr_psi)
     if case["post_trace"] == "paper" and lam_post:
         yield "post trace including now", learn(case, u, y, past=tr_psi / lam_post)
