@@ -34,7 +34,7 @@ def _parser():
 
 def main(argv=None):
     """Run a command; return its exit code: 0, 1 (ran and failed), 2 (bad input)."""
-    argv, args = sys.argv[1:] if argv is None else argv, None
+    argv = sys.argv[1:] if argv is None else argv
     try:
         args = _parser().parse_args(argv or ["run", "digits"])
         if args.command is None:
@@ -52,9 +52,8 @@ def main(argv=None):
     except Diverged as bad:
         print(f"stllr_ref: {bad}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        kept = "; what was finished is in the output folder" if hasattr(args, "out") else ""
-        print(f"stllr_ref: interrupted{kept}", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"stllr_ref: interrupted{f'; {stop}' if str(stop) else ''}", file=sys.stderr)
         return 130
 
 

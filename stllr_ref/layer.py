@@ -70,6 +70,7 @@ class Layer:
                 raise ValueError(f"{name}: got {type(synapse).__name__}, expected Dense or Conv2d")
             if (synapse.axes, len(synapse.weight.value)) != (W.axes, len(W.weight.value)):
                 raise ValueError(f"{name}: got {len(synapse.weight.value)} rows or another kind, expected {len(W.weight.value)}, as W")
+        self._check_rule()
         if self.synaptic and W.axes != 1:
             raise ValueError(f"rule: got {type(self.rule).__name__} on a convolution, expected a dense layer")
         if getattr(self.rule, "psi", None) is not None and not hasattr(self.neuron, "theta"):
@@ -84,6 +85,21 @@ class Layer:
             got, expected = ([getattr(s, name, None) for name in ("stride", "padding")] for s in (self.feedback, W))
             if got != expected:
                 raise ValueError(f"feedback: got stride and padding {got}, expected {expected}, as W")
+
+    def _check_rule(self):
+        """Refuse what is no rule: names that a layer asks for, decays from 0 to 1."""
+        rule, kind = self.rule, type(self.rule).__name__
+        if isinstance(rule, type):
+            raise ValueError(f"rule: got the class {rule.__name__}, expected an object of it")
+        wanted = ["decays", "past_decay", "psi", "bias_decay", *(("reset", "step", "state") if self.synaptic else ("posts",))]
+        wanted += ["bias_post"] if self.bias is not None and not self.synaptic else []
+        lacking = [name for name in wanted if not hasattr(rule, name)]
+        if lacking:
+            raise ValueError(f"rule: got {kind} without {lacking[0]}, expected {', '.join(wanted)}")
+        if not isinstance(rule.decays, (tuple, list)):
+            raise ValueError(f"rule: got decays {rule.decays!r} of {kind}, expected a tuple, a decay a term")
+        for decay in (*rule.decays, rule.bias_decay, *(() if rule.past_decay is None else (rule.past_decay,))):
+            checks.number(f"decay of {kind}", decay, 0, 1)
 
     def weights(self):
         """Return synapse name -> its weight, the bias as "b"."""
@@ -124,7 +140,8 @@ class Layer:
         if self.bias is not None:
             current = current + self.bias.forward()
         u = current if self.kept is None else self.kept + current
-        y, psi = (out.astype(u.dtype, copy=False) for out in self.neuron.fire(u))  # a Psi of one's own may lift float32
+        y, psi = (np.asarray(out).astype(u.dtype, copy=False) for out in self.neuron.fire(u))  # a Psi of one's own may lift float32
+        checks.same("Psi", psi.shape, u.shape)
         self.kept, self.y = self.neuron.rest(u, y), y
         self.now = self._remember(inputs, u, y, psi)
         return y
@@ -165,9 +182,12 @@ class Layer:
                 self._add(name, dvalue.reshape(self.weights()[name].value.shape))
             return
         # `outer` sums over the leading axes: stacked there, all terms of the rule are one matrix product
-        posts = np.stack([delta * post for post in rule.posts(now.eligible, now.past)]).astype(now.u.dtype, copy=False)
+        posts = rule.posts(now.eligible, now.past)
         if len(posts) != len(rule.decays):
             raise ValueError(f"rule: got {len(posts)} posts for {len(rule.decays)} decays, expected one a term")
+        for post in posts:
+            checks.same("post factor of the rule", np.shape(post), delta.shape)
+        posts = np.stack([delta * post for post in posts]).astype(now.u.dtype, copy=False)
         for name, synapse in self.synapses.items():
             self._add(name, synapse.outer(posts, np.stack(now.pre[name])))
         if self.bias is not None:

@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.rcParams["svg.hashsalt"] = "stllr_ref"  # with no date in the metadata, the same data give the same bytes
 
 import matplotlib.pyplot as plt
+import matplotlib.ticker
 import numpy as np
 
 # One meaning, one colour, everywhere (Okabe and Ito's palette, safe for colour-blind readers).
@@ -33,15 +34,18 @@ LINES = {
 }
 
 
-def learning_curves(curves, title=""):
-    """Draw validation accuracy against the epoch.
+def learning_curves(curves, title="", axis="validation accuracy (%)", factor=100):
+    """Draw what was measured on validation data against the epoch.
 
     Parameters
     ----------
     curves : dict
-        (label, style) -> list of sequences, one a seed: the validation accuracy (0 to 1) after each epoch; style is a
-        name in COLOURS or LINES (a control if in neither).
-    title : str
+        (label, style) -> list of sequences, one a seed: the accuracy (or what else) after each epoch; style is a name in
+        COLOURS or LINES (a control if in neither).
+    title, axis : str
+        Title; name and unit of the vertical axis.
+    factor : float
+        From the numbers to that unit.
 
     Returns
     -------
@@ -52,13 +56,14 @@ def learning_curves(curves, title=""):
     ends = []
     for (label, style), seeds in curves.items():
         colour = COLOURS.get(style, COLOURS["control"])
-        epochs, middle = np.arange(1, len(seeds[0]) + 1), 100 * np.median(seeds, axis=0)
+        epochs, middle = np.arange(1, len(seeds[0]) + 1), factor * np.median(seeds, axis=0)
         for seed in seeds if len(seeds) > 1 else ():
-            axes.plot(epochs, 100 * np.asarray(seed), color=colour, linewidth=0.5)
+            axes.plot(epochs, factor * np.asarray(seed), color=colour, linewidth=0.5)
         axes.plot(epochs, middle, color=colour, linestyle=LINES.get(style, "-"), linewidth=1.8)
         ends.append((middle[-1], label, colour))
     _label_ends(axes, epochs[-1], ends)
-    axes.set(xlabel="epoch", ylabel="validation accuracy (%)", title=title)
+    axes.set(xlabel="epoch", ylabel=axis, title=title)
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     axes.margins(x=0.02)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

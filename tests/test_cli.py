@@ -116,7 +116,7 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, words, capsys):
 @pytest.fixture
 def untrained(monkeypatch):
     """Let any training fail."""
-    monkeypatch.setattr(run.classify, "run", None)
+    monkeypatch.setitem(run.TASKS, "digits", run.TASKS["digits"]._replace(trial=None))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_folder_that_takes_no_file_is_refused_before_anything_trains(untrained
 def result(**settings):
     """Return the result of a trial that nobody ran."""
     epoch = Epoch(1, 1.0, 0.5, 0.5, [], {})
-    return run.classify.Result(replace(run.digits.SETTINGS, **settings), 0, 0.5, 0.5, 1.0, costs.Cost({}, 1, 1, 1), 1, [epoch], {})
+    return run.classify.Result(replace(run.TASKS["digits"].settings, **settings), 0, 0.5, 0.5, 1.0, costs.Cost({}, 1, 1, 1), 1, [epoch], {})
 
 
 @pytest.mark.parametrize("rule, signal", [("stllr", "dfa"), ("ottt", "dfa"), ("sltt", "dfa"), *((rule, None) for rule in ("bptt", "tbptt", "frozen", "counts"))])
@@ -174,7 +174,7 @@ def test_a_row_of_s_tllr_shows_the_sign_of_alpha_post(alpha_post, label):
 
 
 def test_a_diverged_run_exits_1_with_one_line_that_names_the_epoch(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(run.TASKS["digits"], "SETTINGS", replace(run.TASKS["digits"].SETTINGS, lr=1e38))
+    monkeypatch.setitem(run.TASKS, "digits", run.TASKS["digits"]._replace(settings=replace(run.TASKS["digits"].settings, lr=1e38)))
     assert cli.main([*FAST, "--rules", "bptt", "--out", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1 and "epoch 1" in err
@@ -189,7 +189,7 @@ def test_an_interrupt_leaves_the_finished_trials(monkeypatch, tmp_path, capsys):
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(run.classify, "run", interrupted)
+    monkeypatch.setitem(run.TASKS, "digits", run.TASKS["digits"]._replace(trial=interrupted))
     assert cli.main([*FAST, "--rules", "frozen,counts", "--out", str(tmp_path)]) == 130
     assert [row["rule"] for row in json.loads((tmp_path / "result.json").read_text())["rows"]] == ["frozen"]
 

@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,14 +29,27 @@ def folder(text):
     return Path(text)
 
 
+@contextmanager
 def results_folder(out, name):
-    """Return the folder for results, out or runs/<name>-<time>, made; refused where it cannot be written."""
+    """Make the folder for results, out or runs/<name>-<time>; yield it, and take it away again if nothing was written.
+
+    Refused where it cannot be written or holds results already.  An interrupt says what it leaves behind.
+    """
     place = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if place.exists() and not place.is_dir():
+    made = not place.exists()
+    if not made and not place.is_dir():
         raise ValueError(f"--out: got {place}, a file, expected a folder")
     try:
         place.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=place).close()  # a folder that is there may still refuse files
     except OSError as bad:
         raise ValueError(f"--out: got {place} ({bad.strerror}), expected a folder that can be written") from None
-    return place
+    if (place / "result.json").exists():
+        raise ValueError(f"--out: got {place}, which holds results, expected a new folder or an empty one")
+    try:
+        yield place
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what was finished is in {place}" if any(place.iterdir()) else "nothing was finished") from None
+    finally:
+        if made and not any(place.iterdir()):
+            place.rmdir()

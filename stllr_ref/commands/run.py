@@ -4,19 +4,19 @@ import json
 import sys
 from dataclasses import replace
 
+from stllr_ref import checks
 from stllr_ref.checks import TooLarge
 from stllr_ref.commands.arguments import count, folder, numbers, results_folder
-from stllr_ref.experiments import classify, digits, report
-
-TASKS = {"digits": digits}
-MAIN = ("stllr", "bptt", "frozen")
+from stllr_ref.experiments import classify, report
+from stllr_ref.experiments.tasks import TASKS
 
 
 def add(commands):
     """Add `run` to the commands of the parser."""
     parser = commands.add_parser("run", help="train one task with one or more rules", allow_abbrev=False)
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--rules", default=",".join(MAIN), help=f"comma-separated, of {', '.join(classify.RULES)}")
+    rules = f"{', '.join(classify.RULES)} (flow: {', '.join(TASKS['flow'].rules)}); by default stllr, bptt and the controls of the task"
+    parser.add_argument("--rules", help=f"comma-separated, of {rules}")
     parser.add_argument("--alpha-post", type=numbers, metavar="A,...", help="a row of S-TLLR for each value (write --alpha-post=-1,0)")
     parser.add_argument("--psi", help="fast_sigmoid, triangle, sigmoid or arctan")
     parser.add_argument("--signal", help=", ".join(classify.SIGNALS))
@@ -41,17 +41,24 @@ def run(args):
     return 0
 
 
-def _rows(args, base):
+def _rows(args, task):
     """Return the settings of each row of the table, refused where a name or number is none."""
     changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs") if getattr(args, name) is not None}
-    rows, rules = [], args.rules.split(",")
-    if args.signal and not any(map(classify.reads_signal, rules)):
-        raise ValueError(f"--signal: got it with the rules {args.rules}, expected one that lets its signal be exchanged, such as stllr")
-    if args.alpha_post and "stllr" not in rules:
-        raise ValueError(f"--alpha-post: got it with the rules {args.rules}, expected stllr among them")
+    rules = [rule.strip() for rule in args.rules.split(",")] if args.rules else ["stllr", "bptt", *task.controls]
     for rule in rules:
-        settings = replace(base, rule=rule, **changes)
+        checks.choice("--rules", rule, task.rules)
+    if args.signal and not any(map(classify.reads_signal, rules)):
+        found = f"got it with the rules {', '.join(rules)}"
+        raise ValueError(f"--signal: {found}, expected one that lets its signal be exchanged, such as stllr")
+    if args.alpha_post and "stllr" not in rules:
+        raise ValueError(f"--alpha-post: got it with the rules {', '.join(rules)}, expected stllr among them")
+    rows = []
+    for rule in rules:
+        settings = replace(task.settings, rule=rule, **changes)
         rows += [replace(settings, alpha_post=a) for a in args.alpha_post] if args.alpha_post and rule == "stllr" else [settings]
+    twice = [s.rule for i, s in enumerate(rows) if s in rows[:i]]
+    if twice:
+        raise ValueError(f"--rules, --alpha-post: got the row {twice[0]} twice, expected each once")
     return rows
 
 
@@ -64,22 +71,18 @@ def _train(args, say):
     from tqdm import tqdm
 
     task = TASKS[args.task]
-    rows = _rows(args, task.SETTINGS)
-    twice = [s.rule for i, s in enumerate(rows) if s in rows[:i]]
-    if twice:
-        raise ValueError(f"--rules, --alpha-post: got the row {twice[0]} twice, expected each once")
-    sets = task.sets()
+    rows, sets = _rows(args, task), task.sets()
     for settings in rows:
         classify.check_last(settings, len(sets[0][0]))
-    place = results_folder(args.out, args.task)
     done, refused = [[] for _ in rows], {}
     epochs = sum(settings.epochs for settings in rows) * args.seeds
-    with threadpool_limits(args.threads), tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False) as bar:
+    bar = tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False)
+    with results_folder(args.out, args.task) as place, threadpool_limits(args.threads), bar:
         for settings, results in zip(rows, done):
             for seed in range(args.seeds):
                 bar.set_description(f"{settings.rule} seed {seed}")
                 try:
-                    results.append(classify.run(settings, seed, sets, lambda epoch: bar.update() and None))
+                    results.append(task.trial(settings, seed, sets, lambda epoch: bar.update() and None))
                 except TooLarge as bad:
                     refused[settings.rule] = str(bad)
                     break
@@ -87,7 +90,5 @@ def _train(args, say):
             if results and (not bar.disable or not args.json):
                 say(f"{report.label(results[0])}: done")
     if not any(done):
-        if not any(place.iterdir()):
-            place.rmdir()
         raise ValueError("; ".join(f"{rule}: got a rule that remembers too much ({why})" for rule, why in refused.items()))
     return [results for results in done if results], refused, place

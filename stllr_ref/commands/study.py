@@ -29,8 +29,7 @@ def study(args):
         return 0
     from threadpoolctl import threadpool_limits
 
-    place = results_folder(args.out, args.name)
-    with threadpool_limits(args.threads):
+    with results_folder(args.out, args.name) as place, threadpool_limits(args.threads):
         answer, text = _alignment(args.seeds, place)
     if args.json:
         print(json.dumps(answer))
@@ -57,6 +56,7 @@ def _alignment(seeds, place):
             report.write_json(place / "result.json", answer)
             figure = plots.alignment(_dots(results), alignment.STAGES, seed + 1)
             report.replace_file(place / "alignment.svg", lambda path: plots.save(figure, path))
+            print(f"seed {seed}: done", file=sys.stderr)
     return answer, alignment.table(results, names)
 
 

@@ -8,6 +8,7 @@ seed; an image belongs to one split only, and to the same one whatever the seed.
 
 import numpy as np
 
+from stllr_ref.data.camera import watch
 from stllr_ref.data.parts import check_seed, check_sizes, divide, report
 
 STEPS = 21  # T, three saccades of 7 steps
@@ -73,28 +74,13 @@ def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE):
 
     Notes
     -----
-    An event moves the pixel's reference by whole thresholds, so that what is left of a change is not forgotten, and a
-    large change within a step is one event.  The position before the first step sets the reference and makes none.
+    The pixel is that of `camera.watch`; the position before the first step sets its reference.
     """
     images = np.asarray(images, float)
     if images.ndim != 3 or not ((images >= 0) & (images <= 1)).all():
         raise ValueError(f"images: got shape {images.shape}, expected [B, h, w] with light from 0 to 1")
-    if not threshold > 0:
-        raise ValueError(f"threshold: got {threshold}, expected a number above 0")
-    if not 0 <= noise <= 1:
-        raise ValueError(f"noise: got {noise}, expected a probability")
     where = _path(len(images), rng)
-    x = np.empty((STEPS, len(images), 2, SENSOR, SENSOR), np.float32)
-    start, reference = _log_light(images, where[0]), 0.0
-    for t in range(STEPS):
-        # In thresholds since the start, rounded: a pixel that is dark again has moved by whole thresholds exactly, and
-        # whether that is more than one must not hang on the last bit.
-        gap = np.round((_log_light(images, where[t + 1]) - start) / threshold, 9) - reference
-        moved = np.where(np.abs(gap) > 1, np.trunc(gap), 0)
-        reference += moved
-        x[t, :, 0], x[t, :, 1] = moved < 0, moved > 0
-        x[t][rng.random(x[t].shape, np.float32) < noise] = 1
-    return x
+    return watch(lambda t: _log_light(images, where[t]), STEPS, rng, threshold=threshold, noise=noise)
 
 
 def describe(splits=None):

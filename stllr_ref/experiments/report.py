@@ -11,6 +11,8 @@ import numpy as np
 from stllr_ref.experiments.classify import mean_std, paired, reads_signal, signal_of
 from stllr_ref.experiments.family import SHAPED
 
+UNITS = {"accuracy": ("%", 100, 1), "aee": ("px/step", 1, 3)}  # metric -> unit of the table, factor, digits
+NAMES = {"accuracy": "accuracy", "aee": "endpoint error (lower is better)"}
 CHANGING = ("rule", "alpha_post", "psi", "signal", "last")  # settings that tell rows apart
 
 
@@ -25,12 +27,12 @@ def row(results):
     return {
         **{name: getattr(s, name) for name in CHANGING},
         "alpha_post": s.alpha_post if s.rule in SHAPED else None,
-        "signal": None if s.rule in ("bptt", "tbptt", "rtrl", "frozen", "counts") else signal_of(s),  # what these never look at
-        "metric": "accuracy",
-        "test": tests,
-        "validation": [r.validation for r in results],
-        "mean": mean,
-        "std": std,
+        "signal": None if s.rule in ("bptt", "tbptt", "rtrl", "frozen", "counts", "zero") else signal_of(s),  # what these never look at
+        "metric": s.metric,
+        "test": [_known(v) for v in tests],
+        "validation": [_known(r.validation) for r in results],
+        "mean": _known(mean),
+        "std": _known(std),
         "seconds": float(np.mean([r.seconds for r in results])),
         "state_bytes": first.cost.state,
         "peak_bytes": first.cost.peak,
@@ -39,6 +41,11 @@ def row(results):
         "rates": [float(v) for v in rates],
         "grad_norms": [float(np.hypot.reduce([v for name, v in norms.items() if name.split(".")[0] == i])) for i in layers],
     }
+
+
+def _known(value):
+    """Return a number, or None for NaN: nothing that could be measured."""
+    return None if value is None or np.isnan(value) else value
 
 
 def summary(rows, data, threads, refused=None):
@@ -60,23 +67,32 @@ def label(result):
 def table(rows):
     """Return the table for people: a line a setting, the paired difference to BPTT where both have the same seeds."""
     exact = next((r for r in rows if r[0].settings.rule == "bptt"), None)
-    head = ("test %", 14), ("validation %", 14), ("minus bptt", 16), ("seconds", 9), ("state kB", 10), ("peak MB", 9)
+    unit, factor, digits = UNITS[rows[0][0].settings.metric]
+    head = (f"test {unit}", 16), (f"validation {unit}", 20), ("minus bptt", 18), ("seconds", 9), ("state kB", 10), ("peak MB", 9)
     lines = [f"{'rule':<15}" + "".join(f"{name:>{width}}" for name, width in head) + "   firing rates %"]
     for results in rows:
-        mean, std = mean_std([100 * r.test for r in results])
-        test = f"{mean:.1f}" + (f" ± {std:.1f}" if std is not None else "")
-        validation = mean_std([100 * r.validation for r in results])[0]
         gap = ""
         if exact and results is not exact:
-            diff, se = paired([100 * r.test for r in results], [100 * r.test for r in exact])
-            gap = f"{diff:+.1f}" + (f" (se {se:.1f})" if se is not None else "")
+            gap = _spread(paired(*([factor * r.test for r in each] for each in (results, exact))), digits, "+", " (se {})")
         r = row(results)
+        test = _spread(mean_std([factor * r.test for r in results]), digits, "", " ± {}")
+        validation = _spread(mean_std([factor * r.validation for r in results]), digits, "", "")
         rates = " ".join(f"{100 * v:.0f}" for v in r["rates"])
         lines.append(
-            f"{label(results[0]):<15}{test:>14}{validation:>14.1f}{gap:>16}{r['seconds']:>9.1f}"
+            f"{label(results[0]):<15}{test:>16}{validation:>20}{gap:>18}{r['seconds']:>9.1f}"
             f"{r['state_bytes'] / 1e3:>10.0f}{r['peak_bytes'] / 1e6:>9.1f}   {rates}"
         )
+        if any(not 0.01 < v < 0.99 for v in r["rates"]):
+            lines.append(f"{'':<15}a hidden layer of {label(results[0])} is nearly silent or fires nearly always")
     return "\n".join(lines)
+
+
+def _spread(values, digits, sign, form):
+    """Return (mean, spread or None) as text, the spread in a form such as " ± {}"."""
+    mean, spread = values
+    if np.isnan(mean):
+        return "nothing valid"
+    return f"{mean:{sign}.{digits}f}" + (form.format(f"{spread:.{digits}f}") if spread is not None else "")
 
 
 def write(folder, rows, data, threads, refused=None):
@@ -93,8 +109,10 @@ def write(folder, rows, data, threads, refused=None):
     curves = {
         (label(results[0]), _style(results[0].settings, rows)): [[e.validation for e in r.history] for r in results] for results in rows
     }
-    title = f"{flat[0].settings.task}: validation accuracy, {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
-    replace_file(folder / "curves.svg", lambda p: plots.save(plots.learning_curves(curves, title), p))
+    metric, (unit, factor, _) = flat[0].settings.metric, UNITS[flat[0].settings.metric]
+    title = f"{flat[0].settings.task}: {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
+    figure = plots.learning_curves(curves, title, f"validation {NAMES[metric]} ({unit})", factor)
+    replace_file(folder / "curves.svg", lambda p: plots.save(figure, p))
 
 
 def _style(settings, rows):
@@ -120,7 +138,8 @@ def _log(path, results):
     """Write one line an epoch of every trial."""
     with open(path, "w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["rule", "seed", "epoch", "loss", "training accuracy", "validation accuracy", "rates", "gradient norms"])
+        metric = results[0].settings.metric
+        out.writerow(["rule", "seed", "epoch", "loss", f"training {metric}", f"validation {metric}", "rates", "gradient norms"])
         for r in results:
             for e in r.history:
                 norms = " ".join(f"{name}={value:.3g}" for name, value in e.grad_norms.items())

@@ -1,0 +1,380 @@
+"""Optical flow: pixels without truth have no part in anything, flips change nothing but the view, every rule runs on the network it names."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stllr_ref import bptt, gradcheck, network, training
+from stllr_ref.data import motion
+from stllr_ref.experiments import classify, flow
+from stllr_ref.gradcheck import error, largest_error, liveness
+from stllr_ref.layer import Layer
+from stllr_ref.losses import mse, window
+from stllr_ref.maps import Upsample
+from stllr_ref.network import Network
+from stllr_ref.neurons import Leaky
+from stllr_ref.rules import OTTT, STLLR
+from stllr_ref.synapses import Bias, Conv2d
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+T, B, N = 7, 5, 8
+SETTINGS = replace(
+    flow.SETTINGS, channels=(4, 3), gains=(2.0, 2.5), gamma=0.8, theta=0.5, readout=0.6, lam_pre=0.65, lam_post=0.3,
+    alpha_pre=1.5, alpha_post=-0.4, last=3, epochs=2, batch=3, lr=0.02,
+)
+INSIDE = window(T, [T] * B, last=3)
+
+
+def batch(seed=0, samples=B):
+    """Return events [T, B, 2, 8, 8] and a target with two pixels of three missing; of the last sample all of them."""
+    rng = np.random.default_rng(seed)
+    x = (rng.random((T, samples, 2, N, N)) < 0.3).astype(np.float32)
+    mask = rng.random((samples, N, N)) < 1 / 3
+    mask[-1] = False
+    return x, flow.only(rng.normal(size=(samples, 2, N, N)).astype(np.float32), mask)
+
+
+def parts():
+    return tuple(batch(seed, samples) for seed, samples in ((0, 8), (1, 4), (2, 6)))
+
+
+def built(seed=1, **change):
+    return flow.build(replace(SETTINGS, **change), 2, seed)
+
+
+def gradients(**change):
+    """Return the gradients that a rule gives on the batch, its network alive."""
+    net, (x, target) = built(**change), batch()
+    liveness(net, x)
+    return flow.algorithm(replace(SETTINGS, **change))(net, x, target, flow.masked_mse, INSIDE)[1]
+
+
+# --- what counts
+
+
+def test_a_pixel_counts_where_both_components_are_finite():
+    target = np.zeros((1, 2, 2, 3))
+    target[0, 0, 0, 0], target[0, 1, 0, 1], target[0, :, 0, 2], target[0, 1, 1, 0] = np.nan, np.nan, np.nan, -np.inf
+    assert flow.valid(target).tolist() == [[[False, False, False], [False, True, True]]]
+
+
+def test_only_marks_what_the_mask_leaves_out_and_nothing_else():
+    y = np.random.default_rng(0).normal(size=(2, 2, 3, 3)).astype(np.float32)
+    mask = np.random.default_rng(1).random((2, 3, 3)) < 0.5
+    target = flow.only(y, mask)
+    assert target.dtype == np.float32
+    np.testing.assert_array_equal(flow.valid(target), mask)
+    np.testing.assert_array_equal(target[:, 0][mask], y[:, 0][mask])
+    np.testing.assert_array_equal(target[:, 1][mask], y[:, 1][mask])
+
+
+def test_the_sets_are_the_embedded_ones_with_the_pixels_that_fired_in_the_last_three_steps():
+    for (x, target), part in zip(flow.sets(), motion.load()):
+        np.testing.assert_array_equal(x, part.x)
+        fired = part.x[5:].sum((0, 2)) > 0
+        np.testing.assert_array_equal(flow.valid(target), fired)
+        np.testing.assert_array_equal(target.transpose(0, 2, 3, 1)[fired], part.y.transpose(0, 2, 3, 1)[fired])
+
+
+# --- loss
+
+
+def test_the_loss_is_the_mean_square_over_the_pixels_that_count_and_err_its_derivative_by_hand():
+    output, target = np.random.default_rng(0).normal(size=(B, 2, N, N)), batch()[1].astype(float)
+    loss, err = flow.masked_mse(output, target)
+    for b in range(B):
+        terms = [
+            (c, i, j, output[b, c, i, j] - target[b, c, i, j])
+            for c in range(2) for i in range(N) for j in range(N)
+            if np.isfinite(target[b, 0, i, j]) and np.isfinite(target[b, 1, i, j])
+        ]
+        expected = np.zeros((2, N, N))
+        for c, i, j, d in terms:
+            expected[c, i, j] = 2 * d / len(terms)
+        assert loss[b] == pytest.approx(sum(d * d for *_, d in terms) / max(len(terms), 1), rel=1e-12)
+        np.testing.assert_allclose(err[b], expected, rtol=1e-12, atol=0)
+    assert 0 < flow.valid(target).mean() < 1
+
+
+def test_a_sample_without_a_pixel_that_counts_has_no_loss_and_no_error():
+    loss, err = flow.masked_mse(np.ones((2, 2, 3, 3)), np.stack([np.full((2, 3, 3), np.nan), np.zeros((2, 3, 3))]))
+    assert loss.tolist() == [0, 1] and not err[0].any() and err[1].all()
+
+
+def test_where_every_pixel_counts_the_loss_is_mse():
+    output, target = np.random.default_rng(0).normal(size=(2, B, 2, N, N))
+    for got, expected in zip(flow.masked_mse(output, target), mse(output, target)):
+        np.testing.assert_allclose(got, expected, rtol=1e-15)
+
+
+def test_what_a_network_says_of_a_pixel_that_does_not_count_changes_nothing():
+    output, target = np.random.default_rng(0).normal(size=(B, 2, N, N)), batch()[1].astype(float)
+    other = output + 5 * ~flow.valid(target)[:, None]
+    assert (other != output).any()
+    for one, two in zip(flow.masked_mse(output, target), flow.masked_mse(other, target)):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_loss_passes_complex_numbers_and_keeps_float32():
+    output, target = np.random.default_rng(0).normal(size=(B, 2, N, N)), batch()[1]
+    direction, h = np.random.default_rng(1).normal(size=output.shape), 1e-20
+    loss, _ = flow.masked_mse(output + 1j * h * direction, target)
+    np.testing.assert_allclose(loss.imag / h, (flow.masked_mse(output, target)[1] * direction).sum((1, 2, 3)), rtol=1e-12)
+    loss, err = flow.masked_mse(output.astype(np.float32), target)
+    assert loss.dtype == err.dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(B, 2, N, N + 1), (1, 2, N, N), (B, 1, N, N), (B, N, N)])
+def test_a_target_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"^target: got shape .*, expected \(5, 2, 8, 8\)$"):
+        flow.masked_mse(np.zeros((B, 2, N, N)), np.zeros(shape))
+
+
+# --- metric
+
+
+def test_the_endpoint_error_is_a_masked_mean_of_lengths():
+    """Errors 5, 0, 0, 1, the mask on the first and the last: 3; unmasked 1.5."""
+    y = np.zeros((1, 2, 1, 4))
+    says = y.copy()
+    says[0, :, 0, 0], says[0, :, 0, 3] = (3, -4), (0, 1)
+    assert flow.errors(says, y).tolist() == [5, 0, 0, 1]
+    assert flow.mean(flow.errors(says, y)) == 1.5
+    mask = np.array([[[True, False, False, True]]])
+    assert flow.mean(flow.errors(says, flow.only(y, mask))) == 3
+
+
+def test_an_empty_mask_is_no_valid_pixel_and_never_0():
+    x, target = batch()
+    nothing = np.full_like(target, np.nan)
+    logits = np.zeros((T, *target.shape), np.float32)
+    for value in (flow.aee(logits, nothing, INSIDE), flow.evaluate(built(), (x, nothing), last=3)):
+        assert np.isnan(value) and flow.words(value) == "no valid pixel"
+    assert flow.words(0.0) == "0.000"
+
+
+def test_a_network_says_the_mean_of_its_output_over_the_window_of_each_sample():
+    logits = np.random.default_rng(0).normal(size=(T, B, 2, 3, 3)).astype(np.float32)
+    inside = window(T, [T, T, 4, T, T], last=3)
+    got = flow.predicted(logits, inside)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got[0], (logits[4, 0] + logits[5, 0] + logits[6, 0]) / 3, rtol=1e-6)
+    np.testing.assert_allclose(got[2], (logits[1, 2] + logits[2, 2] + logits[3, 2]) / 3, rtol=1e-6)
+
+
+def test_every_pixel_that_counts_weighs_the_same_whatever_the_batches():
+    net, (x, target) = built(), batch()
+    y = network.forward(net, x)[4:].mean(0)
+    lengths = [
+        np.hypot(*(y[b, :, i, j] - target[b, :, i, j]))
+        for b in range(B) for i in range(N) for j in range(N) if np.isfinite(target[b, 0, i, j])
+    ]
+    found = [flow.evaluate(net, (x, target), last=3, batch=n) for n in (1, 2, 50)]
+    np.testing.assert_allclose(found, np.mean(lengths), rtol=1e-6)
+    each = [flow.evaluate(net, (x[:, b : b + 1], target[b : b + 1]), last=3) for b in range(B - 1)]
+    assert abs(np.mean(each) - found[0]) > 1e-4  # samples have not as many pixels that count
+
+
+# --- network
+
+
+def test_the_network_has_the_layers_that_its_settings_say():
+    net = built()
+    low, high, readout = net.layers
+    assert [layer.synapses["W"].weight.value.shape for layer in net.layers] == [(4, 2, 5, 5), (3, 4, 3, 3), (2, 3, 3, 3)]
+    assert [layer.synapses["W"].stride for layer in net.layers] == [2, 1, 1] and net.row[-1].k == 2
+    assert [layer.bias is None for layer in net.layers] == [True, True, False]
+    for layer, gain in ((low, 2), (high, 2.5)):
+        assert layer.neuron.gamma == 0.8 and layer.neuron.theta == 0.5 and (layer.synapses["W"].weight.params["gain"] == gain).all()
+        assert layer.rule == STLLR(lam_pre=0.65, lam_post=0.3, alpha_pre=1.5, alpha_post=-0.4)
+    assert readout.neuron == Leaky(0.6) and readout.rule == OTTT(0.6, bias_decay=0.6)
+    assert network.forward(net, batch()[0]).shape == (T, B, 2, N, N)
+
+
+def test_rules_of_one_seed_share_their_initial_weights_and_seeds_do_not():
+    one = built().get()
+    for rule in flow.RULES[:-1]:
+        for name, value in built(rule=rule).get().items():
+            np.testing.assert_array_equal(value, one[name])
+    assert (built(seed=2).get()["0.W"] != one["0.W"]).all()
+
+
+@pytest.mark.parametrize("rule, lam_pre", [("ottt", 0.8), ("sltt", 0.0)])
+def test_ottt_decays_by_the_leak_and_sltt_keeps_nothing(rule, lam_pre):
+    expected = STLLR(lam_pre=lam_pre, lam_post=0, alpha_pre=1, alpha_post=0)
+    assert [layer.rule for layer in built(rule=rule).layers[:-1]] == [expected, expected]
+
+
+def test_bptt_through_stride_upsampling_and_mask_is_the_complex_step():
+    rng = np.random.default_rng(0)
+    one = Layer(Conv2d(rng.normal(0.1, 0.4, (2, 2, 3, 3)), 2), built().layers[0].neuron, STLLR(lam_pre=0.8, lam_post=0, alpha_pre=1, alpha_post=0))
+    top = Layer(Conv2d(rng.normal(size=(2, 2, 3, 3))), Leaky(0.6), OTTT(0.6, bias_decay=0.6), bias=Bias(np.zeros((2, 1, 1))))
+    net, (x, target) = Network([one, top, Upsample(2)]), batch()
+    liveness(net, x.astype(float))
+    args = x.astype(float), target.astype(float), flow.masked_mse, INSIDE
+    exact = gradcheck.complex_step(gradcheck.twin(net, smooth=False), *args)
+    assert largest_error(bptt.run(net, *args)[1], exact) < 1e-12
+    assert largest_error(network.run(net, *args)[1], exact) > 1e-1  # lam_pre is gamma, but the readout remembers
+    whole = args[0], np.nan_to_num(args[1]), *args[2:]
+    assert largest_error(bptt.run(net, *whole)[1], exact) > 0.1
+
+
+@pytest.mark.parametrize("name", ["2.W", "2.b"])
+@pytest.mark.parametrize("rule", ["stllr", "ottt", "frozen"])
+def test_the_readout_learns_its_exact_gradient_under_every_rule_but_sltt(rule, name):
+    exact = gradients(rule="bptt")[name]
+    assert error(gradients(rule=rule)[name], exact) < 1e-5
+    assert error(gradients(rule="sltt")[name], exact) > 1e-3
+
+
+def test_rules_differ_in_the_gradients_of_the_hidden_layers():
+    found = [gradients(**change)["0.W"] for change in
+             ({}, dict(alpha_post=0.4), dict(rule="bptt"), dict(rule="tbptt"), dict(rule="ottt"), dict(rule="sltt"))]
+    for i, one in enumerate(found):
+        for two in found[:i]:
+            assert error(one, two) > 1e-2
+    assert not gradients(rule="frozen")["0.W"].any() and not gradients(rule="frozen")["1.W"].any()
+
+
+# --- training
+
+
+def test_in_training_the_rule_sees_flipped_samples_and_its_output_is_flipped_back(monkeypatch):
+    x, target = batch()
+    how = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
+    monkeypatch.setattr(motion, "draw_flips", lambda rng, samples: how)
+    net, rng = built(), np.random.default_rng(0)
+    liveness(net, x)
+    logits, grads = flow.in_training(SETTINGS)(net, x, target, flow.masked_mse, INSIDE, rng=rng)
+    seen, flipped = motion.flip(x, how), motion.flip(target, how, vector=True)
+    there, expected = network.run(net, seen, flipped, flow.masked_mse, INSIDE)
+    np.testing.assert_array_equal(grads["0.W"], expected["0.W"])
+    assert error(grads["0.W"], network.run(net, x, target, flow.masked_mse, INSIDE)[1]["0.W"]) > 0.05
+    for t in range(T):  # what was lost is lost in the unflipped view as well: losses and metrics of `fit` are right
+        np.testing.assert_allclose(flow.masked_mse(logits[t], target)[0], flow.masked_mse(there[t], flipped)[0], rtol=1e-5)
+    assert flow.aee(logits, target, INSIDE) == pytest.approx(flow.aee(there, flipped, INSIDE), rel=1e-6)
+    assert np.abs(flow.masked_mse(logits[-1], flipped)[0] - flow.masked_mse(there[-1], flipped)[0]).max() > 0.01
+
+
+def test_without_flips_training_is_the_rule_itself_but_for_the_gains():
+    net, (x, target) = built(), batch()
+    plain = replace(SETTINGS, flips=False)
+    logits, grads = flow.in_training(plain)(net, x, target, flow.masked_mse, INSIDE, rng=np.random.default_rng(0))
+    expected_logits, expected = network.run(net, x, target, flow.masked_mse, INSIDE)
+    np.testing.assert_array_equal(logits, expected_logits)
+    assert set(expected) - set(grads) == {"0.W.gain", "1.W.gain"} and expected["0.W.gain"].any()
+    for name in grads:
+        np.testing.assert_array_equal(grads[name], expected[name])
+
+
+@pytest.mark.parametrize("rule", flow.RULES[:-1])
+def test_training_moves_what_the_rule_says_and_never_the_gains(rule):
+    settings = replace(SETTINGS, rule=rule)
+    before, result = flow.build(settings, 2, 0).get(), flow.trial(settings, 0, parts())
+    moved = {name for name, value in result.params.items() if (value != before[name]).any()}
+    assert moved == ({"2.W", "2.b"} if rule == "frozen" else {"0.W", "1.W", "2.W", "2.b"})
+
+
+def test_a_trial_reports_what_its_network_scores():
+    seen, (train, validation, test) = [], parts()
+    result = flow.trial(SETTINGS, 3, (train, validation, test), seen.append)
+    net = built()
+    net.put(result.params)
+    assert isinstance(result, classify.Result) and (result.settings, result.seed) == (SETTINGS, 3)
+    assert result.test == flow.evaluate(net, test, last=3) and result.validation == flow.evaluate(net, validation, last=3)
+    assert result.validation == pytest.approx(result.history[-1].validation, rel=1e-6)
+    assert result.history == seen and [epoch.epoch for epoch in seen] == [1, 2]
+    assert len(seen[-1].rates) == 2 and all(0 < rate < 1 for rate in seen[-1].rates)
+    assert result.cost.learning > 0 and result.macs > 0 and result.cost.state > 0
+    assert pickle.loads(pickle.dumps(result)).test == result.test
+
+
+def test_settings_and_seed_decide_the_numbers():
+    one, two, other = (flow.trial(SETTINGS, seed, parts()) for seed in (0, 0, 1))
+    assert one.test == two.test != other.test
+    for name, value in one.params.items():
+        np.testing.assert_array_equal(value, two.params[name])
+
+
+def test_zero_says_zero_everywhere_and_learns_nothing():
+    seen, data = [], parts()
+    result = flow.trial(replace(SETTINGS, rule="zero"), 0, data, seen.append)
+    expected = [
+        np.mean([np.hypot(*y[b, :, i, j]) for b in range(len(y)) for i in range(N) for j in range(N) if np.isfinite(y[b, 0, i, j])])
+        for _, y in data
+    ]
+    np.testing.assert_allclose([result.history[-1].score, result.validation, result.test], expected, rtol=1e-6)
+    assert result.history == seen and [epoch.epoch for epoch in seen] == [1, 2] and seen[0].rates == []
+    assert result.params == {} and result.cost.learning == result.cost.state == 0 and result.macs is None
+    silent = network.forward(built(), np.zeros_like(data[0][0]))
+    loss = sum(flow.masked_mse(out, data[0][1])[0].mean() for out in silent[-3:])
+    assert not silent.any() and result.history[-1].loss == pytest.approx(loss, rel=1e-6)
+
+
+def test_a_part_without_a_pixel_that_counts_scores_nan():
+    train, validation, (x, target) = parts()
+    nothing = x, np.full_like(target, np.nan)
+    for rule in ("stllr", "zero"):
+        result = flow.trial(replace(SETTINGS, rule=rule, epochs=1), 0, (train, validation, nothing))
+        assert flow.words(result.test) == "no valid pixel" and np.isfinite(result.validation)
+
+
+def test_s_tllr_keeps_as_much_for_a_longer_sequence_and_bptt_more():
+    kept = {}
+    for rule in ("stllr", "bptt"):
+        settings = replace(SETTINGS, rule=rule)
+        for steps in (T, 2 * T):
+            x, target = np.tile(batch()[0], (2, 1, 1, 1, 1))[:steps], batch()[1]
+            kept[rule, steps] = flow.cost(built(rule=rule), settings, x, target)[0].state
+    assert kept["stllr", T] == kept["stllr", 2 * T]
+    assert kept["bptt", 2 * T] > 1.9 * kept["bptt", T]
+
+
+def test_s_tllr_learns_what_frozen_hidden_layers_cannot():
+    """A world of four shifts: what the set asks for, made easy enough for seconds."""
+    found, shifts = [], np.array([1, 1j, -1, -1j])
+    for first, samples in ((0, 160), (10_000, 40), (20_000, 60)):
+        texture, still, shift = motion.textures(first + np.arange(samples)), np.ones(samples, complex), np.resize(shifts, samples)
+        x = motion.film(texture, still, shift)
+        found.append((x, flow.only(motion.flow(still, shift), motion.mask(x))))
+    settings = replace(flow.SETTINGS, channels=(8, 8), epochs=12, lr=0.01, readout=0.0, flips=False)
+    stllr, frozen, zero = (flow.trial(replace(settings, rule=rule), 0, found) for rule in ("stllr", "frozen", "zero"))
+    assert zero.test == pytest.approx(1, rel=1e-6)
+    assert stllr.history[-1].score < frozen.history[-1].score - 0.015
+    assert stllr.test < frozen.test - 0.01 and stllr.test < 0.985
+
+
+def test_a_window_longer_than_the_sequence_is_refused():
+    with pytest.raises(ValueError, match="^last: got 8, expected at most T = 7$"):
+        flow.trial(replace(SETTINGS, last=8), 0, parts())
+
+
+@pytest.mark.parametrize("change, message", [
+    (dict(rule="eprop"), "^rules: got 'eprop', expected one of stllr, bptt, tbptt, ottt, sltt, frozen, zero$"),
+    (dict(psi="spike"), "^psi: got 'spike', expected one of"),
+    (dict(signal="dfa"), "^signal: got 'dfa', expected one of bp$"),
+    (dict(last=0), "^last: got 0, expected a whole number of at least 1$"),
+    (dict(epochs=0), "^epochs: got 0, expected a whole number of at least 1$"),
+    (dict(alpha_post=np.nan), "^alpha_post: got nan, expected a finite number$"),
+])
+def test_settings_are_checked(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SETTINGS, **change)
+
+
+def test_run_is_a_trial_on_the_embedded_set(monkeypatch):
+    small = tuple((part.x, flow.only(part.y, motion.mask(part.x))) for part in motion.load(0, (6, 4, 5)))
+    monkeypatch.setattr(flow, "sets", lambda: small)
+    settings = replace(SETTINGS, epochs=1)
+    assert flow.run(settings, 0).test == flow.trial(settings, 0, small).test
+
+
+def test_an_epochs_metric_is_lower_where_the_flow_is_better():
+    x, target = batch()
+    logits = np.zeros((T, *target.shape), np.float32)
+    logits[4:] = np.nan_to_num(target)
+    assert flow.aee(logits, target, INSIDE) < 1e-6 and flow.aee(0 * logits, target, INSIDE) > 1
+    assert flow.Settings.metric == "aee" and training.Epoch._fields[3] == "validation"
