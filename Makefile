@@ -17,8 +17,9 @@ test: $(VENV)/installed
 	$(RUN) -m pytest -m "not chapters"
 
 extras: $(VENV)/installed
-	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench]"
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dev]"
 	$(RUN) -m pytest -m torch
+	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py
 
 chapters: $(VENV)/installed
 	$(RUN) chapters/build.py --check

@@ -8,10 +8,10 @@ import sys
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from stllr_ref.commands import check, cost, run, study
+from stllr_ref.commands import check, cost, data, run, study
 from stllr_ref.training import Diverged
 
-COMMANDS = (run, study, cost, check)
+COMMANDS = (run, data, study, cost, check)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -65,7 +65,7 @@ def flow_result(rule="stllr", test=0.7, seed=0, rates=(0.2, 0.3)):
 def test_an_endpoint_error_is_printed_in_pixels_and_its_difference_to_bptt_too():
     rows = [[flow_result(test=0.7), flow_result(test=0.8, seed=1)], [flow_result("bptt", 0.9), flow_result("bptt", 0.9, 1)]]
     head, line, _ = report.table(rows).splitlines()
-    assert "test px/step" in head and "%" not in head.replace("firing rates %", "")
+    assert "test px" in head and "%" not in head.replace("firing rates %", "")
     assert line.split()[1:10] == ["-0.2", "0.750", "±", "0.071", "0.750", "-0.150", "(se", "0.050)", "1.0"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from stllr_ref import checks
 from stllr_ref.checks import TooLarge
 from stllr_ref.commands.arguments import count, folder, numbers, results_folder
-from stllr_ref.experiments import classify, report
+from stllr_ref.experiments import classify, recordings, report
 from stllr_ref.experiments.tasks import TASKS
 
 
@@ -23,6 +23,9 @@ def add(commands):
     parser.add_argument("--last", type=count, metavar="N", help="learn in the last N steps")
     parser.add_argument("--seeds", type=count, default=1, metavar="N", help="trials, seeds 0 to N-1")
     parser.add_argument("--epochs", type=count, metavar="N")
+    parser.add_argument("--data", type=folder, metavar="DIR", help="recordings in place of the embedded set (see the command data)")
+    parser.add_argument("--set", metavar="NAME", help="which set of DIR, where it holds several that the task reads")
+    parser.add_argument("--published", choices=("paper", "code"), help="bins of recordings: the paper's text, or its code")
     parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
     parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
@@ -33,7 +36,7 @@ def run(args):
     """Train what the arguments ask for, print the table or the JSON object; return the exit code."""
     done, refused, place = _train(args, lambda text: print(text, file=sys.stderr))
     if args.json:
-        print(json.dumps(report.summary(done, "embedded", args.threads, refused)))
+        print(json.dumps(report.summary(done, _source(args), args.threads, refused)))
     else:
         print(report.table(done))
         print("".join(f"{rule} not run: {why}\n" for rule, why in refused.items()), end="")
@@ -62,6 +65,21 @@ def _rows(args, task):
     return rows
 
 
+def _sets(args, task):
+    """Return train, validation and test: the task's own, or recordings, which have no validation part."""
+    if args.data is not None:
+        return recordings.sets(args.task, args.data, args.set, args.published or "paper")
+    given = "--set" if args.set else "--published" if args.published else None
+    if given:
+        raise ValueError(f"{given}: got it without --data, expected both")
+    return task.sets()
+
+
+def _source(args):
+    """Return what the JSON object says of where the data came from."""
+    return "embedded" if args.data is None else str(args.data)
+
+
 def _train(args, say):
     """Run every trial of a `run` command, showing progress by say(text).
 
@@ -71,7 +89,8 @@ def _train(args, say):
     from tqdm import tqdm
 
     task = TASKS[args.task]
-    rows, sets = _rows(args, task), task.sets()
+    rows = _rows(args, task)
+    sets = _sets(args, task)
     for settings in rows:
         classify.check_last(settings, len(sets[0][0]))
     done, refused = [[] for _ in rows], {}
@@ -86,7 +105,7 @@ def _train(args, say):
                 except TooLarge as bad:
                     refused[settings.rule] = str(bad)
                     break
-                report.write(place, [r for r in done if r], "embedded", args.threads, refused)
+                report.write(place, [r for r in done if r], _source(args), args.threads, refused)
             if results and (not bar.disable or not args.json):
                 say(f"{report.label(results[0])}: done")
     if not any(done):

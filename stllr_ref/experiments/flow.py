@@ -221,13 +221,13 @@ def trial(settings, seed, parts, callback=None):
         rng=order, loss=masked_mse, run=in_training(s), metric=aee, callback=callback,
     )  # fmt: skip
     seconds = perf_counter() - start
-    scores = [evaluate(net, part, last=s.last) for part in (test, validation)]
+    scores = [mean(()) if part is None else evaluate(net, part, last=s.last) for part in (test, validation)]
     return Result(s, seed, *scores, seconds, *cost(net, s, x[:, : s.batch], target[: s.batch]), history, net.get())
 
 
 def _zero(settings, seed, parts, callback):
     """Return the `classify.Result` of the control that says zero everywhere: nothing is learned, every epoch is the same."""
-    train, validation, test = (mean(errors(np.zeros_like(target), target)) for _, target in parts)
+    train, validation, test = (mean(errors(np.zeros_like(part[1]), part[1])) if part else mean(()) for part in parts)
     target = parts[0][1]
     loss = settings.last * float(masked_mse(np.zeros_like(target), target)[0].mean())
     history = [training.Epoch(n, loss, train, validation, [], {}) for n in range(1, settings.epochs + 1)]

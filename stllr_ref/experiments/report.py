@@ -11,7 +11,7 @@ import numpy as np
 from stllr_ref.experiments.classify import mean_std, paired, reads_signal, signal_of
 from stllr_ref.experiments.family import SHAPED
 
-UNITS = {"accuracy": ("%", 100, 1), "aee": ("px/step", 1, 3)}  # metric -> unit of the table, factor, digits
+UNITS = {"accuracy": ("%", 100, 1), "aee": ("px", 1, 3)}  # metric -> unit of the table, factor, digits
 NAMES = {"accuracy": "accuracy", "aee": "endpoint error (lower is better)"}
 CHANGING = ("rule", "alpha_post", "psi", "signal", "last")  # settings that tell rows apart
 
@@ -76,7 +76,7 @@ def table(rows):
             gap = _spread(paired(*([factor * r.test for r in each] for each in (results, exact))), digits, "+", " (se {})")
         r = row(results)
         test = _spread(mean_std([factor * r.test for r in results]), digits, "", " ± {}")
-        validation = _spread(mean_std([factor * r.validation for r in results]), digits, "", "")
+        validation = "-" if np.isnan(results[0].validation) else _spread(mean_std([factor * r.validation for r in results]), digits, "", "")
         rates = " ".join(f"{100 * v:.0f}" for v in r["rates"])
         lines.append(
             f"{label(results[0]):<15}{test:>16}{validation:>20}{gap:>18}{r['seconds']:>9.1f}"
@@ -106,13 +106,19 @@ def write(folder, rows, data, threads, refused=None):
     replace_file(folder / "log.csv", lambda p: _log(p, flat))
     params = {f"{label(r)}/seed {r.seed}/{name}": value for r in flat for name, value in r.params.items()}
     replace_file(folder / "last.npz", lambda p: np.savez(p, **params))
+    shown = "training" if all(np.isnan(r.validation) for r in flat) else "validation"
     curves = {
-        (label(results[0]), _style(results[0].settings, rows)): [[e.validation for e in r.history] for r in results] for results in rows
+        (label(results[0]), _style(results[0].settings, rows)): [[_shown(e, shown) for e in r.history] for r in results] for results in rows
     }
     metric, (unit, factor, _) = flat[0].settings.metric, UNITS[flat[0].settings.metric]
     title = f"{flat[0].settings.task}: {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
-    figure = plots.learning_curves(curves, title, f"validation {NAMES[metric]} ({unit})", factor)
+    figure = plots.learning_curves(curves, title, f"{shown} {NAMES[metric]} ({unit})", factor)
     replace_file(folder / "curves.svg", lambda p: plots.save(figure, p))
+
+
+def _shown(epoch, part):
+    """Return the score of an epoch on the training or on the validation part."""
+    return epoch.score if part == "training" else epoch.validation
 
 
 def _style(settings, rows):

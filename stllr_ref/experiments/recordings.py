@@ -1,0 +1,82 @@
+"""Recorded sets in place of the embedded ones: which task reads which, and as what.
+
+The settings stay those of the embedded set, so that nothing is chosen on recordings: there is no validation part.  For the
+same reason inputs are 0 or 1, as the embedded events are, and not counts.
+"""
+
+import numpy as np
+
+from stllr_ref import checks
+from stllr_ref.data import catalogue, folders, mvsec, recorded
+from stllr_ref.experiments import flow
+
+SETS = {
+    "digits": ("NMNIST", "CIFAR10DVS", "NCALTECH101"),
+    "speech": ("SHD",),
+    "gestures": ("DVSGesture",),
+    "flow": ("MVSEC",),
+}  # task -> the sets that it stands for
+CROP = 64  # height and width of MVSEC's centre that a task takes, px; the paper has 256
+
+
+def sets(task, folder, set_name=None, published="paper"):
+    """Return (train, None, test) of a recorded set for a task; no validation part.
+
+    Parameters
+    ----------
+    task : str
+        One of SETS.
+    folder : path
+        Holds the folder of the set, as tonic lays it out.
+    set_name : str, optional
+        Which; not needed where the folder holds one alone that the task can read.
+    published : str
+        Bins of the "paper" or of its "code"; MVSEC has the paper's alone.
+
+    Returns
+    -------
+    tuple
+        Each part (x [T, B, N], y [B], lengths [B]); of MVSEC (x [T, B, 2, 64, 64], flow [B, 2, 64, 64] in px between two grey
+        frames, NaN where it does not count).
+
+    Raises
+    ------
+    ValueError
+        If the set, or one of its parts, is not there, or does not fit into memory.
+    """
+    name = _named(task, folder, set_name)
+    if name != "MVSEC":
+        return tuple(part.arrays() if part is not None else None for part in _around(recorded.load(folder, name, published, binary=True)))
+    if published != "paper":
+        raise ValueError(f"--published: got {published} with MVSEC, expected paper")
+    return tuple(None if part is None else _flow(part) for part in _around(mvsec.load(folder, CROP)))
+
+
+def _around(parts):
+    """Return train, None and test of the two parts of a set."""
+    return parts.train, None, parts.test
+
+
+def _named(task, folder, set_name):
+    """Return the name of the set that is meant, refused unless the task reads it and, if no name is given, it is the only one."""
+    if task not in SETS:
+        raise ValueError(f"--data: got it with {task}, expected one of the tasks {', '.join(SETS)}")
+    if set_name is not None:
+        name = catalogue.named(set_name)
+        checks.choice("--set", name, SETS[task])
+        return name
+    there = [name for name in folders.present(folder) if name in SETS[task]]
+    if len(there) != 1:
+        raise ValueError(f"--data: got {' and '.join(there) or 'no set of this task'} in {folder}, expected one of {', '.join(SETS[task])}")
+    return there[0]
+
+
+def _flow(part):
+    """Return x [T, B, 2, H, W] and targets [B, 2, H, W] of a part of MVSEC."""
+    if not len(part):
+        raise ValueError("MVSEC: got a part without sequences, expected outdoor_day2 for training and another for testing")
+    cells = len(part) * 2 * mvsec.STEPS * part.crop**2
+    if cells > recorded.LARGEST:
+        raise ValueError(f"MVSEC: got {len(part)} pairs of frames, {4e-9 * cells:.0f} GB, expected at most 4 GiB (fewer sequences)")
+    x, true, mask = (np.concatenate(parts, axis) for parts, axis in zip(zip(*part.batches()), (1, 0, 0)))
+    return x, flow.only(true, mask)

@@ -1,0 +1,123 @@
+"""`run TASK --data DIR` trains on recordings of every set that the task stands for, with the settings of the embedded one."""
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import make_recordings as make
+import numpy as np
+import pytest
+
+from stllr_ref import __main__ as cli
+from stllr_ref.commands import run
+from stllr_ref.experiments import classify, digits, recordings
+from stllr_ref.experiments.tasks import TASKS
+
+REAL = Path(__file__).parents[2] / "shared" / "recorded"
+needs_recordings = pytest.mark.skipif(not REAL.is_dir(), reason="needs the 300 recordings of ../shared/recorded")
+needs_aedat = pytest.mark.skipif(importlib.util.find_spec("aedat") is None, reason="CIFAR10-DVS needs the package aedat: pip install aedat")
+
+
+def mvsec_set(folder, rng):
+    """Write two sequences of MVSEC, three grey frames each, flow of 20 and -10 px between them."""
+    t = np.sort(rng.uniform(1.0, 1.1, 40_000))
+    x, y, p = rng.integers(0, 346, 40_000), rng.integers(0, 260, 40_000), rng.choice([-1, 1], 40_000)
+    flow = np.broadcast_to(np.array([20.0, -10.0])[:, None, None], (3, 2, 260, 346))
+    for name in ("outdoor_day2", "indoor_flying1"):
+        files = folder / f"MVSEC/{name}_data.hdf5", folder / f"MVSEC/{name}_gt_flow_dist.npz"
+        make.write_mvsec(*files, t, x, y, p, [1.0, 1.05, 1.1], [1.0, 1.05, 1.1], flow)
+
+
+WRITE = {
+    ("digits", "NMNIST"): make.nmnist_set,
+    ("digits", "CIFAR10DVS"): make.cifar10_set,
+    ("digits", "NCALTECH101"): make.ncaltech101_set,
+    ("speech", "SHD"): make.shd_set,
+    ("gestures", "DVSGesture"): make.gesture_set,
+    ("flow", "MVSEC"): mvsec_set,
+}
+SHAPES = {
+    "NMNIST": (21, 578), "CIFAR10DVS": (10, 2 * 48 * 48), "NCALTECH101": (10, 2 * 45 * 60), "SHD": (100, 700), "DVSGesture": (20, 2 * 32 * 32),
+    "MVSEC": (10, 2, 64, 64),
+}  # fmt: skip
+each_set = pytest.mark.parametrize("task, name", [pytest.param(*key, marks=needs_aedat if "CIFAR10DVS" in key else ()) for key in WRITE])
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Cut training down to one epoch with a window of two steps, which every set is long enough for."""
+    for name in recordings.SETS:
+        task = TASKS[name]
+        monkeypatch.setitem(run.TASKS, name, task._replace(settings=replace(task.settings, epochs=1, last=2, batch=8), sets=None))
+
+
+@each_set
+def test_every_set_trains_its_task(task, name, tmp_path, short, capsys):
+    WRITE[task, name](tmp_path, np.random.default_rng(0))
+    assert cli.main(["run", task, "--rules", "stllr,bptt", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    answer = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert answer["data"] == str(tmp_path) and [row["validation"] for row in answer["rows"]] == [[None], [None]]
+    assert all(row["test"][0] is not None for row in answer["rows"])
+
+
+@each_set
+def test_parts_have_the_shapes_of_the_papers_text_inputs_of_0_and_1_and_no_validation(task, name, tmp_path):
+    WRITE[task, name](tmp_path, np.random.default_rng(0))
+    train, validation, test = recordings.sets(task, tmp_path)
+    assert validation is None
+    for x, y, *_ in (train, test):
+        assert (len(x), *x.shape[2:]) == SHAPES[name] and x.shape[1] == len(y) and x.any()
+        assert name == "MVSEC" or set(np.unique(x)) == {0.0, 1.0}
+
+
+def test_flow_is_in_px_between_two_grey_frames_and_nan_where_no_event_is(tmp_path):
+    mvsec_set(tmp_path, np.random.default_rng(0))
+    (x, target), _, _ = recordings.sets("flow", tmp_path)
+    seen = x.any((0, 2))
+    assert 0.02 < seen.mean() < 0.98
+    np.testing.assert_array_equal(np.isfinite(target).all(1), seen)
+    np.testing.assert_allclose(target.swapaxes(0, 1)[:, seen], np.array([[20.0], [-10.0]]) * np.ones(seen.sum()), rtol=1e-6)
+
+
+def test_the_codes_bins_are_another_reading_of_the_same_recordings(tmp_path):
+    make.ncaltech101_set(tmp_path, np.random.default_rng(0))
+    paper, code = (recordings.sets("digits", tmp_path, published=way)[0][0] for way in ("paper", "code"))
+    assert paper.shape != code.shape or (paper != code).any()
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["digits", "--set", "NMNIST"], "--set: got it without --data"),
+        (["digits", "--published", "code"], "--published: got it without --data"),
+        (["digits", "--data", "nowhere"], "nowhere: got no such folder"),
+        (["digits", "--data", "{}", "--set", "SHD"], "--set: got 'SHD', expected one of NMNIST"),
+        (["digits", "--data", "{}", "--set", "MNIST"], "set: got 'MNIST', expected one of"),
+        (["speech", "--data", "{}"], "--data: got no set of this task in"),
+        (["delay", "--data", "{}"], "--data: got it with delay"),
+        (["digits", "--data", "{}"], "--data: got NMNIST and NCALTECH101 in"),
+        (["flow", "--data", "{}", "--published", "code"], "--data: got no set of this task"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(arguments, words, tmp_path, short, capsys):
+    make.nmnist_set(tmp_path, np.random.default_rng(0))
+    make.ncaltech101_set(tmp_path, np.random.default_rng(0))
+    assert cli.main(["run", *(a.format(tmp_path) for a in arguments)]) == 2
+    err = capsys.readouterr().err
+    assert words in err and err.count("\n") == 1
+
+
+def test_a_set_without_training_recordings_says_so(tmp_path, short, capsys):
+    make.nmnist_set(tmp_path, np.random.default_rng(0), train=0)
+    assert cli.main(["run", "digits", "--data", str(tmp_path)]) == 2
+    assert "NMNIST: got no train recordings, expected Train/<digit>/*.bin" in capsys.readouterr().err
+
+
+@needs_recordings
+def test_real_recordings_are_learned_almost_as_well_as_by_bptt_seed_by_seed():
+    sets = recordings.sets("digits", REAL)
+    assert [len(part[1]) for part in (sets[0], sets[2])] == [200, 100]
+    scores = {rule: [classify.run(replace(digits.SETTINGS, rule=rule), seed, sets).test for seed in range(5)] for rule in ("stllr", "bptt")}
+    mean, error = classify.paired(scores["stllr"], scores["bptt"])
+    assert np.mean(scores["stllr"]) >= 0.74 and mean >= -0.06, (np.mean(scores["stllr"]), mean, error)
