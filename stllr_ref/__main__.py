@@ -1,6 +1,7 @@
 """Command line: `python -m stllr_ref` is the main job, `python -m stllr_ref COMMAND` anything else."""
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -32,6 +33,12 @@ def _parser():
     return parser
 
 
+def _mute():
+    """Send what is left of standard output nowhere: Python would try, and complain, once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv=None):
     """Run a command; return its exit code: 0, 1 (ran and failed), 2 (bad input)."""
     argv = sys.argv[1:] if argv is None else argv
@@ -39,15 +46,18 @@ def main(argv=None):
         args = _parser().parse_args(argv or ["run", "digits"])
         if args.command is None:
             raise ValueError("got no command, expected one (see --help)")
-        return args.main(args)
+        code = args.main(args)
+        sys.stdout.flush()  # here, where it can be said that it failed
+        return code
     except (ValueError, ImportError) as bad:
         print(f"stllr_ref: {bad}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever read the output has gone; Python would complain once more when it flushes
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read the output has gone
+        _mute()
         return 1
     except OSError as bad:
         print(f"stllr_ref: {bad.filename or 'output'}: {bad.strerror}", file=sys.stderr)
+        _mute()
         return 1
     except Diverged as bad:
         print(f"stllr_ref: {bad}", file=sys.stderr)

@@ -15,6 +15,7 @@ from stllr_ref import oracle
 from stllr_ref.commands.arguments import count
 from stllr_ref.oracle import answers, judge, verdict
 from stllr_ref.oracle.contract import QUANTITIES, TEXTS, TOLERANCE
+from stllr_ref.oracle.judgement import tolerances
 
 CASE = {**TEXTS, "last": None, "dtype": tuple(TOLERANCE), "steps": None, "batch": None, "seed": None}
 
@@ -52,6 +53,7 @@ def _given(args):
 
 def vectors(args):
     """Write a case file and say what is in it; return the exit code."""
+    _refuse_to_destroy(args.file)
     made = oracle.case(**_given(args))
     right = oracle.save(args.file, made)
     shapes = {name: " ".join(map(str, made[name].shape)) for name in ("x", "W", "V", "delta") if made[name] is not None}
@@ -63,6 +65,19 @@ def vectors(args):
     print("  meta      the conventions in words (JSON)")
     print(f"  to check  python -m stllr_ref check --case {args.file} --result RESULT.npz")
     return 0
+
+
+def _refuse_to_destroy(path):
+    """Refuse a file that is no npz by name, or that is there already and was not written by `vectors`."""
+    if not path.endswith(".npz"):
+        raise ValueError(f"{path}: got a name that does not end in .npz, expected one that does")
+    if os.path.lexists(path):
+        try:
+            found = set(oracle.read(path))
+        except ValueError:
+            found = set()
+        if not {"meta", "delta", "expected_u", "expected_dW"} <= found:
+            raise ValueError(f"{path}: got a file that vectors did not write, expected a new name (or an earlier case, written over)")
 
 
 def check(args):
@@ -118,6 +133,9 @@ def _report(cases, verdicts):
         lines += [f"  {sum(causes.values()) - sum(n for _, n in causes.most_common(8))} x other causes"] if len(causes) > 8 else []
     else:
         lines.append("all accepted: every quantity that was returned is right in every case")
+    names = [name for name in QUANTITIES if any(name in v.checked for v in verdicts)]
+    single = [name for name in names if any(name in v.single for v in verdicts)]
+    lines += [tolerances(names, single)] if single else []
     missing = [name for name in QUANTITIES if any(name in v.missing for v in verdicts)]
     lines += ["", f"never or not always returned, so not checked there: {', '.join(missing)}"] if missing else []
     return "\n".join(lines)

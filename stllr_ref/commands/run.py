@@ -104,8 +104,10 @@ def _train(args, say):
                     results.append(task.trial(settings, seed, sets, lambda epoch: bar.update() and None))
                 except TooLarge as bad:
                     refused[settings.rule] = str(bad)
+                if any(done):
+                    report.write(place, [r for r in done if r], _source(args), args.threads, refused)
+                if settings.rule in refused:
                     break
-                report.write(place, [r for r in done if r], _source(args), args.threads, refused)
             if results and (not bar.disable or not args.json):
                 say(f"{report.label(results[0])}: done")
     if not any(done):

@@ -7,6 +7,7 @@ things to be told, and the telling is the work.
 import copy
 import difflib
 import os
+import sys
 import sysconfig
 import traceback
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ FOREIGN = (
     sysconfig.get_paths()["stdlib"],
     "<frozen",
 )
+NO_GRADIENT = "was backward() run, is the weight a leaf that asks for a gradient?"
+UNNAMED = "savez without a name: write savez(FILE, dW=...)"
 
 
 def call(function, case):
@@ -43,6 +46,8 @@ def raised_where(raised):
     frames = [frame for frame in traceback.extract_tb(raised.__traceback__) if not frame.filename.startswith(FOREIGN)]
     own = [frame for frame in frames if not {"site-packages", "dist-packages"} & set(Path(frame.filename).parts)]
     where = f" (at {_near(own[-1].filename)}:{own[-1].lineno}: {one_line(own[-1].line or '')})" if own else ""
+    if isinstance(raised, ModuleNotFoundError) and raised.name:
+        where += f"; no {raised.name} in the Python that runs this: {sys.executable}"
     return f"{type(raised).__name__}{': ' * bool(message)}{message}{where}"
 
 
@@ -75,7 +80,8 @@ def read(result, case, right):
             del given["psi"]
     except Exception as bad:
         return {}, {"": f"the answer cannot be read ({type(bad).__name__}: {one_line(bad)}), expected a dict of arrays"}, ()
-    found, faults = {}, {}
+    lost = [name for name in ("dW", "dV") if name in right and name in result and name not in given]
+    found, faults = {}, {name: f"{name}: got None ({NO_GRADIENT})" for name in lost}
     for name in right:
         if name in given:
             value, fault = _array(given[name])
@@ -86,13 +92,16 @@ def read(result, case, right):
     notes = tuple(_stray(name, right) for name in stray[:5])
     if not found and not faults:
         got = f"{', '.join(one_line(name, 40) for name in list(given)[:8])} alone" if given else "nothing"
-        return {}, {"": f"the answer holds {got}, expected any of {', '.join(right)}"}, notes
+        hint = f" ({UNNAMED})" if any(one_line(name).startswith("arr_") for name in given) else ""
+        return {}, {"": f"the answer holds {got}, expected any of {', '.join(right)}{hint}"}, notes
     return found, faults, notes
 
 
 def _stray(name, right):
     """Return a remark on an entry that the case does not ask for."""
     text = one_line(name, 40)
+    if text.startswith("arr_"):
+        return f"{text} was not judged: {UNNAMED}"
     if text in QUANTITIES:
         return f"{text} was not judged: this case has no V"
     close = difflib.get_close_matches(text.lower(), [q.lower() for q in right], 1, 0.4)
@@ -104,7 +113,7 @@ def _array(value):
     """Return (value as a real array, None), or (None, what it is instead)."""
     try:
         if hasattr(value, "detach"):  # PyTorch: a tensor may ask for a gradient, or lie on another device
-            value = value.detach().cpu().numpy()
+            value = _fetched(value.detach().cpu())
         array = np.asarray(value.filled(np.nan) if isinstance(value, np.ma.MaskedArray) and value.dtype.kind == "f" else value)
     except Exception as bad:
         ragged = "inhomogeneous" in one_line(bad)
@@ -116,6 +125,14 @@ def _array(value):
         kind = {"c": "complex numbers", "O": "Python objects", "U": "text", "S": "text"}.get(array.dtype.kind, f"dtype {array.dtype}")
         return None, f"got {kind}, expected real numbers"
     return array, None
+
+
+def _fetched(tensor):
+    """Return a tensor as an array, by way of single precision where NumPy has no such type (bfloat16)."""
+    try:
+        return tensor.numpy()
+    except TypeError:
+        return tensor.float().numpy()
 
 
 def axes(name, case):
@@ -148,4 +165,6 @@ def _shaped(name, array, case, shape):
         if {"T", "B"} <= set(names) and swapped.index("B") < swapped.index("T")
         else "; swap the axes"
     )
+    if array.ndim == 1 < len(shape) and array.size == np.prod(shape):
+        hint = "; reshape it, last axis fastest"
     return None, f"got shape {list(array.shape)}{reading}, expected {list(shape)} = [{', '.join(names)}]{hint}"

@@ -23,6 +23,8 @@ from stllr_ref.traces import trace
 
 DRAWS = 60
 SHOWS = 5e-3  # a slip moves something by this part of its largest entry at least: ten times what float32 may be off
+# Where Psi is tiny (fast_sigmoid), what it gates is as good as gone: told apart in double precision, both named in single.
+NEAR, TWINS = 1e-6, {"non-causal term gated by Psi", "no non-causal term"}
 
 
 def case(layer="dense", reset="soft", psi="triangle", post_trace="code", last=None, dtype="float64", steps=12, batch=3, seed=0):
@@ -143,7 +145,9 @@ def _alike(answers):
     for name in GRADIENTS:
         wrong = [(cause, answer[name]) for cause, answer in answers if name in right and _apart(answer[name], right[name]) > 1e-9]
         for i, (a, first) in enumerate(wrong):
-            yield from ((b, a) for b, second in [(None, right[name]), *wrong[:i]] if a != b and _apart(first, second) < SHOWS)
+            for b, second in [(None, right[name]), *wrong[:i]]:
+                if a != b and _apart(first, second) < (NEAR if {a, b} == TWINS else SHOWS):
+                    yield b, a
 
 
 def expected(case):
@@ -151,6 +155,7 @@ def expected(case):
 
     Computed by `Layer`, in the dtype of the case.  u is before the reset; tr_psi counts the present step; gradients are
     sums over the window and the batch; db [N_out] or [C_out] is the published bias's, asked for also where b is None.
+    Raises ValueError where the case does not fit together, or its numbers pass what its dtype can hold.
     """
     case = checked(case)
     W, V, T = case["W"], case["V"], len(case["x"])
@@ -161,16 +166,21 @@ def expected(case):
     bias = Bias(b.reshape(-1, 1, 1) if conv else b)
     layer = Layer((Conv2d if conv else Dense)(W), neuron, rule, V=None if V is None else Dense(V), bias=bias)
     nows = []
-    for t in range(T):
-        layer.step(case["x"][t])
-        if t >= T - case["last"]:
-            layer.learn(case["delta"][t])
-        nows.append(layer.now)
-    out = {name: np.array([getattr(now, name) for now in nows]) for name in ("u", "y", "psi")}
-    out["tr_x"], out["tr_psi"] = np.array([now.pre["W"][0] for now in nows]), trace(out["psi"], case["lam_post"])
+    with np.errstate(over="ignore", invalid="ignore"):  # refused below
+        for t in range(T):
+            layer.step(case["x"][t])
+            if t >= T - case["last"]:
+                layer.learn(case["delta"][t])
+            nows.append(layer.now)
+        out = {name: np.array([getattr(now, name) for now in nows]) for name in ("u", "y", "psi")}
+        out["tr_x"], out["tr_psi"] = np.array([now.pre["W"][0] for now in nows]), trace(out["psi"], case["lam_post"])
     grads = layer.grads()
     out |= {f"d{name}": grads[name] for name in ("W", "V") if name in grads}
-    return out | {"db": grads["b"].reshape(-1)}
+    out["db"] = grads["b"].reshape(-1)
+    for name, value in out.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"case: got numbers whose right {name} overflows, expected a case with finite answers in {value.dtype}")
+    return out
 
 
 def save(path, case):

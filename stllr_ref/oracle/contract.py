@@ -54,7 +54,8 @@ META = {
     "delta": "dL/dy at each step, given from outside; nothing flows from one step to another.",
     "absent": "V where the layer is not recurrent, b where there is none (db is asked for all the same).",
     "answer": "Save any of u, y, psi, tr_x, tr_psi, dW, dV, db as RESULT.npz (no pickle), then: "
-    "python -m stllr_ref check --case THIS_FILE --result RESULT.npz",
+    "python -m stllr_ref check --case THIS_FILE --result RESULT.npz. "
+    "A function may return None for what it does not compute, but not for dW or dV: there None means that no gradient was made.",
     "tolerance": TOLERANCE,
 }
 

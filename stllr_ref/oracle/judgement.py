@@ -13,8 +13,12 @@ from stllr_ref.oracle import answers
 from stllr_ref.oracle.cases import expected
 from stllr_ref.oracle.contract import QUANTITIES, SEQUENCES, TOLERANCE, checked
 from stllr_ref.oracle.slips import CAUSES, shift, slipped
+from stllr_ref.surrogates import psi_of
 
-UNKNOWN, SINGLE = "cause not recognised", "computed in single precision?"
+UNKNOWN, SINGLE, ROUNDED = "cause not recognised", "computed in single precision?", "rounded to few digits?"
+# What single precision costs, as a part of the largest entry: of potentials and traces (measured 3e-7 at most), of sums of products.
+# Psi multiplies it by its slope (200 of fast_sigmoid), see `_blur`.
+BLUR = 2e-6
 
 
 class Verdict(NamedTuple):
@@ -33,23 +37,35 @@ class Verdict(NamedTuple):
     checked: tuple = ()  # names that were compared
     missing: tuple = ()  # names that the case asks for and the answer lacks
     notes: tuple = ()  # remarks on the side
+    single: tuple = ()  # names that were compared with the tolerance of single precision
 
     def __str__(self):
         """Return the verdict in a few lines."""
         if self.accepted:
-            lines = [f"accepted: {', '.join(self.checked)} (largest error {self.error:.0e}, tolerance {self.tolerance:.0e})"]
+            lines = [f"accepted: {', '.join(self.checked)} (largest error {self.error:.0e}, {tolerances(self.checked, self.single)})"]
         elif self.found is None:
             lines = [f"rejected: {self.cause}"]
         else:
             where = f"{self.quantity}{'' if self.step is None else f' at step {self.step}'}, index {list(self.index)}"
             right = self.checked[: self.checked.index(self.quantity)]
+            limit = tolerances((self.quantity,), self.single)
             lines = [f"rejected: {where}: found {self.found:.6g}, expected {self.expected:.6g}"]
-            lines += [f"  largest error of {self.quantity}: {self.error:.1e} of its largest entry (tolerance {self.tolerance:.0e})"]
+            lines += [f"  largest error of {self.quantity}: {self.error:.1e} of its largest entry ({limit})"]
             lines += [f"  correct before it: {', '.join(right)}"] if right else []
             lines += [f"  cause: {self.cause}"]
             lines += [f"    {f'{name}: ' * (len(self.slips) > 1)}{CAUSES[name]}" for name in self.slips]
         lines += [f"  not returned, so not checked: {', '.join(self.missing)}"] if self.missing else []
         return "\n".join(lines + [f"  note: {note}" for note in self.notes])
+
+
+def tolerances(checked, single):
+    """Return in words with which tolerance names were checked, where those in single had the loose one."""
+    tight, loose = (f"{TOLERANCE[dtype]:.0e}".replace("e-0", "e-") for dtype in ("float64", "float32"))
+    if not any(name in single for name in checked):
+        return f"tolerance {tight}"
+    if all(name in single for name in checked):
+        return f"tolerance {loose}: single precision"
+    return f"tolerance {tight}, of {', '.join(name for name in checked if name in single)} {loose}: single precision"
 
 
 def judge(function, cases):
@@ -78,7 +94,8 @@ def verdict(case, result):
         As `stllr_ref.oracle.case` makes it.
     result : mapping of str to array
         Any of u, y, psi, tr_x, tr_psi, dW, dV, db, in the shapes of `stllr_ref.oracle.expected`; anything array-like (PyTorch
-        and JAX arrays too), booleans and whole numbers included.  An entry that is None counts as not returned.
+        and JAX arrays too), booleans and whole numbers included.  An entry that is None counts as not returned; dW or dV that is None, where the case asks for
+        it, is a fault: no gradient was made.
 
     Returns
     -------
@@ -89,7 +106,7 @@ def verdict(case, result):
     Raises
     ------
     ValueError
-        If the *case* is wrong; a wrong answer never raises.
+        If the *case* is wrong (or its right answers overflow); a wrong answer never raises.
 
     Examples
     --------
@@ -103,9 +120,13 @@ def verdict(case, result):
     """
     case = checked(case)
     single = case["x"].dtype == np.float32
+    if single:
+        expected(case)  # refused here if it overflows in single precision
     case = {name: value.astype(float) if isinstance(value, np.ndarray) else value for name, value in case.items()}
     right = expected(case)
     found, faults, notes = answers.read(result, case, right)
+    if not right["dW"].any():
+        notes += ("the right dW of this case is 0 everywhere: no fault of the learning half shows in it",)
     names = tuple(name for name in right if name in found)
     missing = tuple(name for name in right if name not in found and name not in faults) if found or faults else ()
     tolerance = {name: TOLERANCE["float32" if single or _short(found[name]) else "float64"] for name in names}
@@ -116,7 +137,8 @@ def verdict(case, result):
         first = next((name for name in QUANTITIES if name in wrong or name in faults), None)
         others = tuple(fault for name, fault in faults.items() if name != first)
         others += tuple(f"{name} holds NaN or infinity" for name in names if not np.isfinite(found[name]).all())
-        seen = {"checked": names, "missing": missing, "notes": notes + others}
+        loose = tuple(name for name in names if tolerance[name] == TOLERANCE["float32"])
+        seen = {"checked": names, "missing": missing, "notes": notes + others, "single": loose}
         if "" in faults:
             return Verdict(False, faults[""], notes=notes)
         if first is None:
@@ -151,15 +173,19 @@ def _cause(case, found, right, tolerance, first, more):
     """Return the probable cause in words and the names of the slips in it; more: something else is wrong already."""
     if not np.isfinite(found[first]).all():
         return "NaN or infinity", ()
-    besides, single = ", and something else besides" if more else "", dict.fromkeys(found, TOLERANCE["float32"])
-    if not _left(found, right, single):
-        return SINGLE + besides, ()
-    simulated = list(slipped(case))
-    for limits, rounded in ((tolerance, ""), (single, f", and {SINGLE}")):  # one number in single precision blurs a slip, too
-        whole = dict.fromkeys(cause for cause, answer in simulated if not _left(found, answer, limits))
+    besides, simulated = ", and something else besides" if more else "", [(None, right), *slipped(case)]
+    ways = {
+        "": lambda answer: _left(found, answer, tolerance),
+        SINGLE: lambda answer: _left(found, answer, _blur(case, answer, tolerance)),
+        ROUNDED: lambda answer: [name for name in _left(found, answer, tolerance) if not _rounded(found[name], answer[name])],
+    }
+    for way, left in ways.items():  # one number in single precision blurs a slip, too
+        whole = list(dict.fromkeys(cause for cause, answer in simulated if not left(answer)))
+        if None in whole:
+            return way + besides, ()
         if whole:
-            return " or ".join(whole) + rounded + besides, tuple(whole)
-    parts = [(cause, _left(found, answer, single)) for cause, answer in simulated]
+            return " or ".join(whole) + f", and {way}" * bool(way) + besides, tuple(whole)
+    parts = [(cause, left(answer)) for cause, answer in simulated[1:] for left in ways.values()]
     parts = [(cause, left) for cause, left in parts if first not in left]
     if parts:
         left = min((left for _, left in parts), key=len)
@@ -172,6 +198,27 @@ def _cause(case, found, right, tolerance, first, more):
 def _left(found, answer, limits):
     """Return the names of what was found and does not agree with an answer."""
     return [name for name in found if not _close(found[name], answer[name], limits[name])]
+
+
+def _blur(case, answer, tolerance):
+    """Return what may separate an answer from the same in single precision, name -> part of the largest entry."""
+    v, Psi, psi = answer["u"] - case["theta"], psi_of(case["psi"]), answer["psi"]
+    off = BLUR / 2 * np.abs(answer["u"]).max()
+    steep = max(_error(Psi(v + off), Psi(v)), _error(Psi(v - off), Psi(v))) if psi.any() else 0.0
+    blurred = {name: BLUR + (0.0 if name in ("u", "y", "tr_x") else 2 * steep) for name in answer}
+    return {name: max(tolerance.get(name, 0.0), min(part, TOLERANCE["float32"])) for name, part in blurred.items()}
+
+
+def _rounded(a, b):
+    """Return whether a is b to some decimals or significant digits, two of its largest entry at least."""
+    if not a.any() or _error(a, b) > 2e-3:
+        return False
+    size = 10.0 ** np.floor(np.log10(np.where(a, np.abs(a), 1.0)))
+    for digits in range(1, 8):
+        for unit in (10.0**-digits, size * 10.0 ** (1 - digits)):
+            if (np.abs(a / unit - np.round(a / unit)) < 1e-5).all() and (np.abs(a - b) <= 0.501 * unit).all():
+                return True
+    return False
 
 
 def _hint(name, a, b):

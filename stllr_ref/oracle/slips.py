@@ -32,6 +32,11 @@ CAUSES = {
     "bias with alpha": "db is multiplied by alpha_pre; the published bias is the sum of delta*psi",
     # Beyond the page's list of fourteen, and as easily told.
     "Psi after the leak": "Psi reads gamma*u, what the next step keeps; it must read u[t] - theta with u before the leak",
+    "no non-causal term": "alpha_post*past[t]*x[t] is left out, or alpha_post is 0",
+    "alphas swapped": "alpha_pre multiplies the non-causal term and alpha_post the causal one",
+    "non-causal term with tr_x for x": "the non-causal term multiplies past[t] by tr_x[t]; it is alpha_post*past[t]*x[t]",
+    "normalised pre trace": "the causal term reads (1 - lam_pre)*tr_x; tr_x[t] is lam_pre*tr_x[t-1] + x[t], not an average",
+    "window off by one": "gradients sum a step more or less than the last ones, or end a step early",
     "bias with alpha and trace": "db is the causal term of an input that is always 1; the published bias is the sum of delta*psi",
     "bias with a trace": "db has the trace of an input that is always 1; the published bias is the sum of delta*psi",
     "u after the reset": "u was recorded after the reset; the answer is the potential before it, which Psi reads",
@@ -78,11 +83,12 @@ def causal_now(tr, entering):
     return tr
 
 
-def learn(case, u, y, *, seen=None, pre=causal_now, pre_V=None, past=None, gated=False, entering=None, bias=None):
+def learn(case, u, y, *, seen=None, pre=causal_now, pre_V=None, second=None, past=None, gated=False, entering=None, bias=None):
     """Return the answer, name -> array, given potentials and spikes [T, B, ...]; eqs. (9), (10), (15).
 
-    A slip replaces psi by `seen`, the causal pre factor by `pre(trace, input)` (of V: `pre_V`), the decayed sum of earlier
-    psi by `past`, what enters V by `entering` (causal, non-causal), the post factor of the bias by `bias`, or gates.
+    A slip replaces psi by `seen`, the causal pre factor by `pre(trace, input)` (of V: `pre_V`), the non-causal one by
+    `second(trace, input)`, the decayed sum of earlier psi by `past`, what enters V by `entering` (causal, non-causal), the post
+    factor of the bias by `bias`, or gates.
     """
     W, V, _ = synapses(case)
     x, scale = case["x"], case["alpha_post"] * (case["lam_post"] if case["post_trace"] == "paper" else 1.0)
@@ -92,12 +98,24 @@ def learn(case, u, y, *, seen=None, pre=causal_now, pre_V=None, past=None, gated
     delta = case["delta"] * (np.arange(len(x)) >= len(x) - case["last"]).reshape(-1, *[1] * (u.ndim - 1))
     causal, noncausal = delta * case["alpha_pre"] * psi, delta * scale * past * (psi if gated else 1.0)
     out = {"u": u, "y": y, "psi": psi, "tr_x": tr_x, "tr_psi": tr_psi}
-    out["dW"] = W.outer(causal, pre(tr_x, x)) + W.outer(noncausal, x)
+    second = second or (lambda tr, entering: entering)
+    out["dW"] = W.outer(causal, pre(tr_x, x)) + W.outer(noncausal, second(tr_x, x))
     if V:
-        first, second = entering or (shift(y), shift(y))
-        out["dV"] = V.outer(causal, (pre_V or pre)(trace(first, case["lam_pre"]), first)) + V.outer(noncausal, second)
+        for_causal, for_second = entering or (shift(y), shift(y))
+        out["dV"] = V.outer(causal, (pre_V or pre)(trace(for_causal, case["lam_pre"]), for_causal))
+        out["dV"] += V.outer(noncausal, second(trace(for_second, case["lam_pre"]), for_second))
     out["db"] = (delta * (psi if bias is None else bias)).sum((0, 1, *range(3, u.ndim)))
     return out
+
+
+def windows_beside(T, last):
+    """Return the windows of T steps that are one step off: one that ends early, and where there is room a shorter and a longer one.
+
+    One that begins at step 1 cannot be told from all steps by dV: nothing recurrent enters at step 0.
+    """
+    start = T - last
+    short, long = [range(start + 1, T)] * (last > 1), [range(start - 1, T)] * (start > 2)
+    return [range(max(start - 1, 0), T - 1), *short, *long]
 
 
 def slipped(case):
@@ -142,6 +160,15 @@ def slipped(case):
     yield "other post-trace convention", learn({**case, "post_trace": {"code": "paper", "paper": "code"}[case["post_trace"]]}, u, y)
     yield "window ignored", learn({**case, "last": len(u)}, u, y)
     yield "non-causal term gated by Psi", learn(case, u, y, gated=True)
+    yield "no non-causal term", learn({**case, "alpha_post": 0.0}, u, y)
+    yield "alphas swapped", learn({**case, "alpha_pre": case["alpha_post"], "alpha_post": case["alpha_pre"]}, u, y)
+    yield "non-causal term with tr_x for x", learn(case, u, y, second=lambda tr, entering: tr)
+    averaged = learn(case, u, y, pre=lambda tr, entering: (1 - lam_pre) * tr)
+    yield "normalised pre trace", averaged
+    yield "normalised pre trace", {**averaged, "tr_x": (1 - lam_pre) * tr_x}
+    for span in windows_beside(len(u), case["last"]):
+        inside = np.isin(np.arange(len(u)), span).reshape(-1, *[1] * (u.ndim - 1))
+        yield "window off by one", learn({**case, "delta": case["delta"] * inside, "last": len(u)}, u, y)
     ones = trace(np.ones_like(u), lam_pre)
     yield "bias with alpha", learn(case, u, y, bias=case["alpha_pre"] * psi)
     yield "bias with alpha and trace", learn(case, u, y, bias=case["alpha_pre"] * psi * ones)
