@@ -96,8 +96,8 @@ def disagree(name, case):
     case = {"n": 12, "depth": 1, "kappa": 0.0, **case}
     make, attached = {
         "RTRL": (lambda: causal(GAMMA), True),
-        "OSTL full": (lambda: OSTL(recurrent=True), True),
-        "OSTL": (OSTL, True),
+        "OSTL": (lambda: OSTL(recurrent=True), True),
+        "OSTL without H": (OSTL, True),
         "e-prop": (lambda: EProp(GAMMA, case["kappa"]), False),
         "S-TLLR": (lambda: causal(GAMMA), False),
     }[name]
@@ -180,7 +180,7 @@ def ch05_memory(rng):
     notes = {
         "RTRL": (1, "left", "RTRL: a number for every weight and every potential above it"),
         "BPTT": (100, "left", "   BPTT: every step"),
-        "e-prop": (1000, "right", "e-prop, OSTL: a number for every weight"),
+        "e-prop": (1000, "right", "e-prop, OSTL without H: a number for every weight"),
         "S-TLLR": (1000, "right", "S-TLLR: a potential and two traces for every neuron"),
     }
     for name, values in memory().items():
@@ -190,10 +190,10 @@ def ch05_memory(rng):
         ax.annotate(
             note,
             place,
-            (0, -2 if name == "BPTT" else 5),
+            (0, -2 if name == "BPTT" else -6 if name == "e-prop" else 5),
             textcoords="offset points",
             ha=side,
-            va="top" if name == "BPTT" else "bottom",
+            va="top" if name in ("BPTT", "e-prop") else "bottom",
             color=COLOUR[name],
         )
     ax.set(
@@ -203,6 +203,7 @@ def ch05_memory(rng):
         ylabel="numbers kept for one sample",
         ylim=(100, 500_000),
     )
+    ax.set_title(f"{N} inputs, two feed-forward layers of {N} spiking neurons, {O} readout units", fontsize=9)
     ax.set(xticks=STEPS, xticklabels=STEPS)
     ax.minorticks_off()
     return figure
@@ -227,7 +228,7 @@ def ch05_width(rng):
     figure, ax = plt.subplots(figsize=(6.4, 3.4))
     for name, values in widths().items():
         ax.plot(WIDTHS, values, color=COLOUR[name], linestyle=LINE[name], marker=MARK[name], markersize=4)
-        note = f"{name}, OSTL" if name == "e-prop" else name
+        note = f"{name},\nOSTL without H" if name == "e-prop" else name
         ax.annotate(
             f"{note}\n$n^{{{exponent(values):.2f}}}$",
             (WIDTHS[-1], values[-1]),
@@ -238,6 +239,7 @@ def ch05_width(rng):
         )
     ax.set(xscale="log", yscale="log", xlabel="n, inputs and neurons of the layer", ylabel="numbers carried for one sample", xlim=(7, 260))
     ax.set(xticks=WIDTHS, xticklabels=WIDTHS)
+    ax.set_title(f"n inputs, one feed-forward layer of n spiking neurons, {O} readout units", fontsize=9)
     ax.minorticks_off()
     return figure
 
@@ -271,11 +273,11 @@ def ch05_thrown_away(rng):
         for k in range(n):
             panel(grid[row, k], eps[k], f"potential {k}", ylabel="" if k else f"{kind}\nneuron i", xlabel="" if row == 0 else "input j")
     last = [
-        (own, f"own rows: OSTL,\n{own.size} numbers"),
+        (own, f"own rows: OSTL without H,\n{own.size} numbers"),
         (np.tile(trace, (n, 1)), "reset left out:\nrows are equal"),
         (trace, f"one row: S-TLLR,\n{trace.size} numbers"),
     ]
     for column, (values, title) in zip((0, 2, 4), last):
-        image = panel(grid[2, column], values, title, xlabel="input j", ylabel="neuron i" if column == 0 else "")
+        image = panel(grid[2, column], values, title, xlabel="input j", ylabel="feed-forward,\nkept; neuron i" if column == 0 else "")
     figure.colorbar(image, ax=figure.axes, shrink=0.5, label="du_k / dw_ij")
     return figure

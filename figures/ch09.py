@@ -25,24 +25,24 @@ COLOUR |= dict.fromkeys(("osttp", "eprop_random", "eprop_adaptive", "etlp"), COL
 COLOUR |= dict.fromkeys(("stdp", "rstdp"), COLOURS["stdp"])
 GREY = "#666666"
 
-# Rule -> (parent, what it gives up of it), parents first: the order of the rows of the tree.
+# Rule -> (parent, what it gives up of it, or adds to it), parents first: the order of the rows of the tree.
 TREE = {
     "bptt": (None, "exact: the future is known"),
     "tbptt": ("bptt", "errors before the window"),
-    "rtrl": ("bptt", "the future: nothing is lost"),
+    "rtrl": ("bptt", "the future (no loss)"),
     "ostl": ("rtrl", "memory of the layers above"),
     "osttp": ("ostl", "path from above, and error"),
-    "eprop": ("rtrl", "memory of other neurons"),
+    "eprop": ("rtrl", "other neurons' memory, reset"),
     "eprop_random": ("eprop", "path from above"),
     "eprop_adaptive": ("eprop_random", "fixed B: it learns"),
     "ottt": ("eprop", "filter for the readout"),
     "etlp": ("ottt", "path, error, 4 steps of 5"),
     "decolle": ("ottt", "layers above: own loss"),
     "ottt_published": ("ottt", "trace of the lowest layer"),
-    "stllr": ("ottt", "decay = leak; + non-causal"),
+    "stllr": ("ottt", "leak as decay; adds non-causal"),
     "tess": ("stllr", "layers above: own loss"),
-    "stdp": ("stllr", "teacher; $\\Psi$ is the spike"),
-    "rstdp": ("stdp", "nothing: + reward, filter"),
+    "stdp": ("stllr", "teacher; spike for $\\Psi$"),
+    "rstdp": ("stdp", "adds reward, slow filter"),
     "sltt": ("ottt", "all memory"),
     "sltt_k": ("sltt", "4 steps of 5"),
     "lls": ("sltt", "layers above: own loss"),
@@ -101,7 +101,7 @@ def ch09_grid(rng):
     ax.set_yticklabels(TIME.values(), fontsize=7.5)
     ax.xaxis.set(ticks_position="top", label_position="top")
     ax.set_xlabel("space: what a layer is told (less to the right)", labelpad=8)
-    ax.set_ylabel("time: what is kept (less downwards)")
+    ax.set_ylabel("time: what is remembered (not: how many numbers)")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return figure
@@ -246,7 +246,7 @@ def ch09_tree(rng):
             left = x - 0.27
             tree.plot([left, left, x - 0.05], [names.index(parent) + 0.47, y, y], color="#AAAAAA", linewidth=0.8)
         tree.annotate(name, (x, y - 0.04), va="bottom", fontsize=8, color=colour, weight="bold")
-        tree.annotate(lost if parent is None or lost.startswith("nothing") else f"− {lost}", (x, y), va="top", fontsize=7, color="#444444")
+        tree.annotate(lost if parent is None or lost.startswith("adds") else f"− {lost}", (x, y), va="top", fontsize=7, color="#444444")
     tree.set(xlim=(-0.05, 3.6), ylim=(len(names) - 0.4, -0.9))
     tree.set_title("a line down: what is given up", fontsize=8, loc="left")
     prices = [price(name) for name in names]
@@ -290,20 +290,47 @@ def ch09_tree(rng):
 MARK = dict(zip(TREE, "so^vD<>Xop*PsD^v<>d"))
 
 
+def _apart(places, gap):
+    """Return places moved up as little as keeps their order and a distance of gap."""
+    order, moved, last = np.argsort(places, kind="stable"), np.array(places, float), -np.inf
+    for i in order:
+        moved[i] = last = max(moved[i], last + gap)
+    return moved
+
+
+def _names(ax, points):
+    """Write the names of points, (x, y, highest y, name): the most accurate along the top, the others in a column."""
+    high, low = ([point for point in points if (point[1] > 85) == above] for above in (True, False))
+    line = dict(arrowstyle="-", linewidth=0.4, shrinkA=0, shrinkB=1)
+    tops = _apart([x for x, *_ in high], 0.085)
+    for at, (x, _, top, name) in zip(tops - max(0, tops.max() - 1.03), high):
+        colour = COLOUR.get(name, GREY)
+        ax.annotate(
+            name, (x, top), (at, 103), ha="center", va="bottom", rotation=90, fontsize=7, color=colour, arrowprops=line | dict(color=colour)
+        )
+    low.sort(key=lambda point: -point[1])
+    for at, (x, y, _, name) in zip(-_apart([max(-y, -78) for _, y, *_ in low], 4.5), low):
+        colour, left = COLOUR.get(name, GREY), x < -0.06  # left of all others: no line needed
+        place, side = ((x - 0.04, y), "right") if left else ((0.5, at), "left")
+        ax.annotate(name, (x, y), place, ha=side, va="center", fontsize=7, color=colour, arrowprops=line | dict(color=colour))
+
+
 def ch09_learns(rng):
     """Draw the accuracy after training against the lower layer's cosine before and after; nothing is random."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.4), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.8), sharey=True)
     frozen = accuracies("frozen")
     for ax, cosines, when in zip(axes, (before, after), ("before training", "after its own training")):
         ax.axhspan(frozen.min(), frozen.max(), color="#EEEEEE", zorder=0)
         ax.axhline(frozen.mean(), color=COLOURS["control"], linestyle=":")
-        ax.axvline(0, color=COLOURS["control"], linewidth=0.6)
+        ax.plot([0, 0], [0, 100], color=COLOURS["control"], linewidth=0.6)
+        points = []
         for name in (name for name in TREE if name not in UNTRAINED):
             middle, values, colour = np.nanmean(cosines(name)[:, 0]), accuracies(name), COLOUR.get(name, GREY)
             ax.plot([middle] * 2, [values.min(), values.max()], color=colour, linewidth=0.7, alpha=0.7)
-            ax.plot(middle, values.mean(), MARK[name], color=colour, markersize=5, label=name)
-        ax.set(xlim=(-0.25, 1.05), ylim=(15, 102), xlabel=f"cosine with BPTT, lower layer,\n{when}")
+            ax.plot(middle, values.mean(), MARK[name], color=colour, markersize=5)
+            points.append((middle, values.mean(), values.max(), name))
+        _names(ax, points)
+        ax.set(xlim=(-0.32, 1.08), ylim=(15, 130), yticks=range(20, 101, 20), xlabel=f"cosine with BPTT, lower layer,\n{when}")
     axes[0].annotate("frozen", (1.03, frozen.mean() + 1), ha="right", va="bottom", color=GREY, fontsize=8)
     axes[0].set_ylabel("accuracy on fresh samples (%)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=7)
     return figure
