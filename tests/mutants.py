@@ -215,6 +215,37 @@ MUTANTS = {
         "test_rtrl.py::test_rtrl_runs_up_to_the_limit_and_not_beyond"]),
     "RTRL's error through V though cut": Mutant("rtrl:_Tangent._layer", "self.through_V and", "", [
         "test_rtrl.py::test_rtrl_is_bptt_on_hard_spikes[dense-soft-False-False]"]),
+    "OSTL that keeps the slope of the batch before": Mutant("synaptic:OSTL.reset", "{}, None, None", '{}, getattr(self, "slope", None), None', [
+        "test_synaptic.py::test_a_reset_leaves_ostl_nothing_of_the_batch_before_so_that_its_size_may_change"]),
+    "K steps cut off, not rounded": Mutant("experiments.family:some_steps", "round(share", "int(share", [
+        "test_family.py::test_sltt_k_draws_a_fifth_of_the_steps_and_one_at_least"]),
+    "gradients in the dtype of delta": Mutant("layer:Layer.learn", "np.asarray(delta).astype(now.u.dtype, copy=False)", "np.asarray(delta)", [
+        "test_layer.py::test_a_float64_delta_leaves_the_gradients_of_a_float32_layer_float32"]),
+    # ---------------------------------------------------------------------------------------------- experiments and their costs
+    "alignment after training at the initial weights": Mutant("experiments.alignment:measure", "exact.build(name, trained)", "exact.build(name, initial)", [
+        "test_alignment.py::test_every_stage_has_its_own_weights_window_and_batch"]),
+    "alignment after training on all steps": Mutant("experiments.alignment:_Task.train", "last=s.last", "last=len(self.data[0])", [
+        "test_alignment.py::test_every_stage_has_its_own_weights_window_and_batch"]),
+    "alignment on one batch for every seed": Mutant("experiments.alignment:_Task.__init__", "[seed, 2]", "[0, 2]", [
+        "test_alignment.py::test_every_stage_has_its_own_weights_window_and_batch"]),
+    "test score of the validation samples": Mutant("experiments.classify:run", "evaluate(net, test,", "evaluate(net, validation,", [
+        "test_classify.py::test_a_trial_s_scores_are_those_of_the_trained_network_on_their_own_samples"]),
+    "counts taught at every step of the window": Mutant("experiments.classify:run", "settings = replace(settings, last=1)", "pass", [
+        "test_classify.py::test_the_readout_of_counts_learns_at_the_last_step_alone_whatever_the_window"]),
+    "the formula of alpha_post -1 at 0": Mutant("experiments.classify:_formula", "s.alpha_post == 0", "False", [
+        "test_classify.py::test_macs_by_formula_are_those_of_what_really_runs_and_none_where_no_formula_is_theirs"]),
+    "the formula of bp under any signal": Mutant("experiments.classify:_formula", "return None if reads_signal(s.rule)", "return None if False", [
+        "test_classify.py::test_macs_by_formula_are_those_of_what_really_runs_and_none_where_no_formula_is_theirs"]),
+    "rates of the first epoch": Mutant("experiments.report:row", "r.history[-1].rates for r", "r.history[0].rates for r", [
+        "test_cli.py::test_a_row_has_the_rates_and_norms_of_the_last_epoch"]),
+    "RTRL said to read a signal": Mutant("experiments.report:row", '"tbptt", "rtrl", ', '"tbptt", ', ["test_cli.py::test_json_names_the_signal_where_the_rule_looks_at_it"]),
+    "signal not shown": Mutant("experiments.report:label", 's.signal != "bp"', "False", ["test_cli.py::test_a_row_shows_a_signal_other_than_bp_where_the_rule_reads_it"]),
+    "LLS's neurons not read": Mutant("costs:formulas", "macs=w * S, other=2 * C + T * r)", "macs=w * S, other=C + T * r)", [
+        "test_costs.py::test_other_work_of_signals_is_a_number_for_each_class_and_neuron"]),
+    "shortcuts of 3x3": Mutant("published:resnet18", 'shortcut", c_in, c, 1,', 'shortcut", c_in, c, 3,', [
+        "test_costs.py::test_resnet_18_is_the_sum_of_its_filters_on_sides_that_are_odd_too"]),
+    "strides that drop a pixel": Mutant("published:resnet18", "(height + 1) // 2, (width + 1) // 2", "height // 2, width // 2", [
+        "test_costs.py::test_resnet_18_is_the_sum_of_its_filters_on_sides_that_are_odd_too[45-60-101]"]),
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stllr_ref import __main__ as cli
-from stllr_ref import bptt, checks
+from stllr_ref import bptt, checks, plots, training
 from stllr_ref.commands import study
 from stllr_ref.experiments import alignment, classify
 from stllr_ref.experiments.family import FAMILY
@@ -64,6 +64,38 @@ def test_the_cosine_is_that_of_two_calls_by_hand(measured):
     local, exact = classify.algorithm(settings)(net, *batch)[1]["0.W"].ravel(), bptt.run(net, *batch)[1]["0.W"].ravel()
     by_hand = local @ exact / np.sqrt((local @ local) * (exact @ exact))
     assert of(measured[0], "initial", "sltt")["0.W"] == pytest.approx(by_hand, abs=1e-5) and 0.05 < by_hand < 0.95
+
+
+def trained_by_hand(rule, seed, data, last):
+    """Return the network of a rule after its own training, its order of samples and its window said again here."""
+    settings = replace(SMALL, rule=rule)
+    net = classify.build(settings, 30, 3, seed)
+    rng = np.random.default_rng([seed, 1])
+    training.fit(net, data, last=last, epochs=2, batch=20, lr=4e-3, rng=rng, run=classify.algorithm(settings))
+    return net
+
+
+def cosine_by_hand(params, seed, data, at):
+    """Return the cosine of SLTT's gradient of the lowest W with BPTT's, at some parameters on the samples `at`."""
+    settings = replace(SMALL, rule="sltt")
+    net = classify.build(settings, 30, 3, seed)
+    net.put(params)
+    batch = data[0][:, at], data[1][at], cross_entropy, window(20, [20] * len(at), last=5)
+    local, exact = (run(net, *batch)[1]["0.W"].ravel().astype(float) for run in (classify.algorithm(settings), bptt.run))
+    return local @ exact / np.sqrt((local @ local) * (exact @ exact))
+
+
+def test_every_stage_has_its_own_weights_window_and_batch():
+    """At seed 1, SLTT's cosine by hand; it differs at other stages, after training on all steps, and on the batch of seed 0."""
+    seed, data = 1, alignment.patterns(1, samples=60)
+    rows, _ = alignment.measure(SMALL, data, seed, ["sltt"])
+    at, other = (np.random.default_rng([s, 2]).permutation(60)[:20] for s in (seed, 0))
+    nets = {"initial": classify.build(SMALL, 30, 3, seed), "exact": trained_by_hand("bptt", seed, data, 5), "own": trained_by_hand("sltt", seed, data, 5)}
+    values = {stage: cosine_by_hand(net.get(), seed, data, at) for stage, net in nets.items()}
+    assert {stage: of(rows, stage, "sltt")["0.W"] for stage in nets} == pytest.approx(values, abs=1e-5)
+    wrong = [cosine_by_hand(trained_by_hand("bptt", seed, data, 20).get(), seed, data, at), cosine_by_hand(nets["exact"].get(), seed, data, other)]
+    assert min(abs(values["exact"] - value) for value in (values["initial"], values["own"], *wrong)) > 1e-4
+    assert all(0.05 < value < 0.95 for value in values.values())
 
 
 def test_rules_that_are_one_where_a_feedback_has_not_learned_yet_part_after_their_own_training(measured):
@@ -125,6 +157,36 @@ def test_a_study_that_is_interrupted_leaves_the_seeds_that_were_finished(quick, 
     monkeypatch.setattr(alignment, "measure", interrupted)
     assert cli.main(["study", "alignment", "--seeds", "3", "--out", str(tmp_path)]) == 130
     assert json.loads((tmp_path / "result.json").read_text())["seeds"] == [0]
+
+
+def test_a_rule_that_one_seed_refused_stays_refused(quick, tmp_path, monkeypatch, capsys):
+    real, why = alignment.measure, "sltt: got a trace of 201 MB"
+
+    def refusing(settings, data, seed, *rest):
+        rows, refused = real(settings, data, seed, *rest)
+        return (rows, refused) if seed else ([row for row in rows if row.rule != "sltt"], {"sltt": why})
+
+    monkeypatch.setattr(alignment, "measure", refusing)
+    assert cli.main(["study", "alignment", "--seeds", "2", "--out", str(tmp_path)]) == 0
+    saved = json.loads((tmp_path / "result.json").read_text())
+    assert saved["seeds"] == [0, 1] and saved["refused"] == {"patterns": {"sltt": why}} and set(saved["tasks"]["patterns"]) == {"bptt"}
+    assert f"sltt on patterns: {why}" in capsys.readouterr().out.splitlines()
+
+
+def test_a_study_whose_figure_cannot_be_written_keeps_the_figure_of_the_seed_before(quick, tmp_path, monkeypatch, capsys):
+    real, figures = plots.save, []
+
+    def full(figure, path):
+        if figures:
+            path.write_text("<?xml hal")
+            raise OSError(28, "No space left on device")
+        real(figure, path)
+        figures.append(path.read_text())
+
+    monkeypatch.setattr(plots, "save", full)
+    assert cli.main(["study", "alignment", "--seeds", "2", "--out", str(tmp_path)]) == 1
+    assert (tmp_path / "alignment.svg").read_text() == figures[0]
+    assert capsys.readouterr().err.splitlines()[-1] == "stllr_ref: output: No space left on device"
 
 
 def test_the_studies_are_listed(capsys):

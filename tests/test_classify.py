@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stllr_ref import bptt
+from stllr_ref import bptt, network
 from stllr_ref.experiments import classify, digits
 from stllr_ref.gradcheck import error, liveness
 from stllr_ref.losses import cross_entropy, window
@@ -28,7 +28,7 @@ def gradients(**change):
     x = (np.random.default_rng(0).random((T, B, N)) < 0.4).astype(np.float32)
     net = built(**change)
     liveness(net, x)
-    return classify.algorithm(replace(SETTINGS, **change))(net, x, TARGET, cross_entropy, INSIDE)[1]
+    return classify.algorithm(replace(SETTINGS, **change))(net, x, TARGET, cross_entropy, INSIDE, rng=np.random.default_rng(0))[1]
 
 
 def test_s_tllr_has_the_decays_and_alphas_of_its_settings():
@@ -78,3 +78,71 @@ def test_truncated_bptt_is_cut_where_the_window_begins_and_bptt_is_not():
     expected = bptt.run(built(), x, TARGET, cross_entropy, INSIDE, truncated=True)[1]
     np.testing.assert_array_equal(gradients(rule="tbptt")["0.W"], expected["0.W"])
     assert error(gradients(rule="bptt")["0.W"], expected["0.W"]) > 1e-3
+
+
+# ------------------------------------------------------------------------------------------------------------ what a trial returns
+
+
+def data(samples=30):
+    """Return train, validation and test; the labels of the test are those of validation, one further, on the same spikes."""
+    rng = np.random.default_rng(3)
+    patterns, y = rng.random((O, T, N)) < 0.4, rng.integers(0, O, samples)
+    x = (patterns[y] & (rng.random((samples, T, N)) < 0.8)).swapaxes(0, 1).astype(np.float32)
+    return (x[:, :18], y[:18]), (x[:, 18:], y[18:]), (x[:, 18:], (y[18:] + 1) % O)
+
+
+def scored(params, x, y):
+    """Return the accuracy of a network with some parameters: the largest softmax, summed over the last 4 steps."""
+    net = built()
+    net.put(params)
+    logits = network.run(net, x, y, cross_entropy, window(T, [T] * len(y), last=4))[0].astype(float)
+    p = np.exp(logits[-4:])
+    return float(((p / p.sum(-1, keepdims=True)).sum(0).argmax(1) == y).mean())
+
+
+def test_a_trial_s_scores_are_those_of_the_trained_network_on_their_own_samples():
+    sets = data()
+    result = classify.run(replace(SETTINGS, epochs=4, batch=6), 0, sets)
+    validation, test = (scored(result.params, *part) for part in sets[1:])
+    assert validation != test and (result.validation, result.test) == (pytest.approx(validation, abs=1e-12), pytest.approx(test, abs=1e-12))
+
+
+def test_the_readout_of_counts_learns_at_the_last_step_alone_whatever_the_window():
+    def trained(rule, last):
+        return classify.run(replace(SETTINGS, rule=rule, last=last, epochs=2, batch=6), 0, data())
+
+    counts, short = trained("counts", 4), trained("counts", 1)
+    assert counts.settings.last == 1 and counts.params["0.W"].any()
+    assert all(np.array_equal(counts.params[name], short.params[name]) for name in short.params)
+    assert not np.array_equal(trained("stllr", 4).params["0.W"], trained("stllr", 1).params["0.W"])  # where the window counts
+
+
+# --------------------------------------------------------------------------------------------------------- signals, and what they cost
+
+S = N * 12 + 12 * 10 + 10 * O  # products of a step
+
+
+@pytest.mark.parametrize("change, expected", [
+    (dict(rule="stllr"), 3 * 4 * S), (dict(rule="stllr", signal="fa"), 3 * 4 * S),
+    (dict(rule="stllr", alpha_post=0), 2 * 4 * S), (dict(rule="stllr", alpha_post=0, signal="fa"), 2 * 4 * S),
+    (dict(rule="stllr", signal="dfa"), None), (dict(rule="stllr", alpha_post=0, signal="dfa"), None), (dict(rule="stllr", signal="local"), None),
+    (dict(rule="sltt"), 2 * 4 * S), (dict(rule="ottt", signal="sdfa"), None), (dict(rule="ottt", signal="fa"), 2 * 4 * S),
+    (dict(rule="tess"), 2 * 4 * S), (dict(rule="tess", alpha_post=0), None), (dict(rule="tess", signal="dfa"), 2 * 4 * S),
+    (dict(rule="stdp"), 2 * 4 * S), (dict(rule="stdp", alpha_post=0), None), (dict(rule="rstdp", alpha_post=0), None),
+    (dict(rule="bptt", signal="dfa", alpha_post=0), 2 * T * S), (dict(rule="frozen"), None),
+], ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "")  # fmt: skip
+def test_macs_by_formula_are_those_of_what_really_runs_and_none_where_no_formula_is_theirs(change, expected):
+    settings, x = replace(SETTINGS, **change), (np.random.default_rng(0).random((T, B, N)) < 0.4).astype(np.float32)
+    counted, macs = classify.cost(built(**change), settings, x, TARGET)
+    assert macs == (None if expected is None else B * expected)
+    assert 0 < counted.learning and (macs is None or counted.learning <= macs)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in classify.RULES if rule != "counts"])
+def test_a_rule_reads_the_signal_where_another_changes_what_the_hidden_layers_learn(rule):
+    bp, dfa = (gradients(rule=rule, signal=signal)["0.W"] for signal in ("bp", "dfa"))
+    assert bp.any() == (rule != "frozen") and np.array_equal(bp, dfa) != classify.reads_signal(rule)
+
+
+def test_counts_has_no_layer_that_a_signal_could_teach():
+    assert not classify.reads_signal("counts") and len(built(rule="counts", signal="dfa").row) == 1

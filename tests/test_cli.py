@@ -128,13 +128,22 @@ def untrained(monkeypatch):
         (["--rules", "counts,stllr", "--alpha-post=1,nan"], ["alpha_post", "nan"]),
         (["--alpha-post", "-1,0"], ["--alpha-post=-1,0", "with ="]),
         (["--rules", "bptt", "--alpha-post=1"], ["--alpha-post", "bptt", "stllr"]),
+        (["--last", "22"], ["last", "22", "T = 21"]),
+        (["--rules", "counts,stllr", "--last", "22"], ["last", "22", "T = 21"]),
+        (["--rules", "bptt", "--signal", "dfa"], ["--signal", "bptt", "stllr"]),
+        (["--rules", "rtrl,tbptt,frozen,counts", "--signal", "bp"], ["--signal", "rtrl", "frozen", "stllr"]),
+        (["--rules", "tess,stdp,decolle,eprop_random", "--signal", "drtp"], ["--signal", "tess", "stllr"]),
         (["--out", ""], ["--out", "empty", "folder"]),
         (["--out", f"{__file__}/folder"], ["--out", "test_cli.py/folder", "written"]),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else None,
 )
-def test_what_cannot_run_is_refused_in_one_line_before_anything_trains(arguments, words, untrained, capsys):
+def test_what_cannot_run_is_refused_in_one_line_before_anything_trains_or_is_made(arguments, words, untrained, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    if "--out" not in arguments:
+        monkeypatch.setattr(run, "results_folder", None)  # nobody asks for it
     assert cli.main([*FAST, *arguments]) == 2
+    assert not list(tmp_path.iterdir())
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1 and all(word in err for word in words), err
 
@@ -163,7 +172,7 @@ def result(**settings):
     return run.classify.Result(replace(run.TASKS["digits"].settings, **settings), 0, 0.5, 0.5, 1.0, costs.Cost({}, 1, 1, 1), 1, [epoch], {})
 
 
-@pytest.mark.parametrize("rule, signal", [("stllr", "dfa"), ("ottt", "dfa"), ("sltt", "dfa"), *((rule, None) for rule in ("bptt", "tbptt", "frozen", "counts"))])
+@pytest.mark.parametrize("rule, signal", [("stllr", "dfa"), ("ottt", "dfa"), ("sltt", "dfa"), ("tess", "square"), ("osttp", "drtp"), *((rule, None) for rule in ("bptt", "tbptt", "rtrl", "frozen", "counts"))])
 def test_json_names_the_signal_where_the_rule_looks_at_it(rule, signal):
     assert run.report.row([result(rule=rule, signal="dfa")])["signal"] == signal
 
@@ -171,6 +180,105 @@ def test_json_names_the_signal_where_the_rule_looks_at_it(rule, signal):
 @pytest.mark.parametrize("alpha_post, label", [(0.5, "stllr +0.5"), (0, "stllr  0"), (-0.5, "stllr -0.5"), (1, "stllr +1")])
 def test_a_row_of_s_tllr_shows_the_sign_of_alpha_post(alpha_post, label):
     assert run.report.label(result(alpha_post=alpha_post)) == label
+
+
+@pytest.mark.parametrize("settings, label", [
+    (dict(rule="stllr", signal="dfa"), "stllr -1 dfa"), (dict(rule="sltt", signal="local"), "sltt local"), (dict(rule="ottt", signal="bp"), "ottt"),
+    (dict(rule="bptt", signal="dfa"), "bptt"), (dict(rule="rtrl", signal="dfa"), "rtrl"), (dict(rule="tess", signal="dfa"), "tess -1"),
+    (dict(rule="osttp", signal="dfa"), "osttp"), (dict(rule="frozen", signal="dfa"), "frozen"), (dict(rule="counts", signal="dfa"), "counts"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
+def test_a_row_shows_a_signal_other_than_bp_where_the_rule_reads_it(settings, label):
+    one = result(**settings)
+    assert run.report.label(one) == label and run.report.table([[one]]).splitlines()[1].split("  ")[0] == label
+
+
+def test_a_row_has_the_rates_and_norms_of_the_last_epoch():
+    first, last = Epoch(1, 1.0, 0.5, 0.5, [0.1, 0.2], {"0.W": 1.0, "1.W": 2.0}), Epoch(2, 1.0, 0.5, 0.5, [0.3, 0.4], {"0.W": 3.0, "1.W": 5.0})
+    row = run.report.row([result()._replace(history=[first, last])])
+    assert (row["rates"], row["grad_norms"]) == ([0.3, 0.4], [3.0, 5.0])
+
+
+def test_a_signal_is_taken_where_one_of_the_rules_reads_it(tmp_path, capsys):
+    assert cli.main([*FAST, "--rules", "counts,sltt", "--signal", "dfa", "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in out[1:3]] == ["counts", "sltt dfa"]
+
+
+@pytest.mark.parametrize("rules", ["counts,rtrl", "rtrl,counts"])
+def test_a_rule_that_remembers_too_much_is_a_line_beside_the_rows_that_ran(rules, tmp_path, capsys):
+    arguments = [*FAST, "--rules", rules, "--seeds", "2", "--out"]
+    assert cli.main([*arguments, str(tmp_path / "table")]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].startswith("counts ") and not any(line.startswith("rtrl ") for line in out[:2])
+    assert out[2].startswith("rtrl not run: rtrl: got a trace of ") and str(tmp_path / "table") in out[3]
+    assert cli.main([*arguments, str(tmp_path / "json"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["rule"] for row in printed["rows"]] == ["counts"] and len(printed["rows"][0]["test"]) == 2
+    assert list(printed["not_run"]) == ["rtrl"] and printed["not_run"]["rtrl"] == out[2].removeprefix("rtrl not run: ")
+    assert json.loads((tmp_path / "json" / "result.json").read_text()) == printed
+
+
+def test_a_rule_that_remembers_too_much_alone_is_one_line_and_leaves_no_folder(tmp_path, capsys):
+    assert cli.main([*FAST, "--rules", "rtrl", "--out", str(tmp_path / "new")]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == 1 and err.startswith("stllr_ref: rtrl: got a rule that remembers too much (rtrl: got a trace of ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_not_run_where_all_rules_ran(outcome):
+    assert outcome[0]["not_run"] == {}
+
+
+def test_a_disk_that_is_full_is_one_line_and_exit_code_1(monkeypatch, tmp_path, capsys):
+    def full(*args):
+        raise OSError(28, "No space left on device", "log.csv")
+
+    monkeypatch.setattr(run.report, "write", full)
+    assert cli.main([*FAST, "--rules", "counts", "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "stllr_ref: log.csv: No space left on device\n"
+
+
+LISTED = {"cost": ["cost", "--paper"], "cost, JSON": ["cost", "--paper", "--json"], "study": ["study", "--list"]}
+
+
+def into(arguments, out, **environment):
+    """Run a command whose standard output is a file or one end of a pipe; return its exit code and standard error."""
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "stllr_ref", *arguments]
+    done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, env={**clean, **environment})
+    return done.returncode, done.stderr
+
+
+buffering = pytest.mark.parametrize("environment", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+
+
+@buffering
+@pytest.mark.parametrize("name", LISTED)
+def test_a_reader_of_the_output_who_has_gone_causes_no_traceback(name, environment):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert into(LISTED[name], writer, **environment) == (1, "")
+    finally:
+        os.close(writer)
+
+
+@buffering
+def test_the_first_line_of_the_paper_s_table_through_a_pipe_is_all_that_comes(environment):
+    reader = [sys.executable, "-c", "import sys; print(sys.stdin.readline(), end='')"]
+    with subprocess.Popen(reader, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as head:
+        code, err = into(LISTED["cost"], head.stdin, **environment)
+        head.stdin.close()
+        line = head.stdout.read()
+    assert code in (0, 1) and err == "" and line.startswith("Table 3 of the S-TLLR paper") and line.count("\n") == 1
+
+
+@buffering
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("name", LISTED)
+def test_an_output_that_takes_nothing_is_one_line(name, environment):
+    with open("/dev/full", "w") as full:
+        assert into(LISTED[name], full, **environment) == (1, "stllr_ref: output: No space left on device\n")
 
 
 def test_a_diverged_run_exits_1_with_one_line_that_names_the_epoch(monkeypatch, tmp_path, capsys):

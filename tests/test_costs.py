@@ -222,6 +222,19 @@ def test_other_work_of_signals_is_a_number_for_each_class_and_neuron():
     differ = {"etlp": ("ottt", once), "decolle": ("ottt", 2 * once), "tess": ("stllr", 2 * once), "osttp": ("ostl", once), "eprop_random": ("eprop", once)}
     for rule, (base, more) in differ.items():
         assert table[rule].other - table[base].other == more
+    assert table["lls"].other == 2 * once + T * 5  # and the trace of what enters its readout, which learns by OTTT
+
+
+def test_macs_of_etlp_are_the_whole_batch_s_in_each_step_with_an_event(monkeypatch):
+    seen, real = [], network.run
+    monkeypatch.setattr(network, "run", lambda net, x, target, loss, inside, **more: seen.append(inside) or real(net, x, target, loss, inside, **more))
+    settings, (x, target, inside) = replace(SMALL, rule="etlp"), batch((11,), steps=20, last=12)
+    net = classify.build(settings, 11, O, seed=0)
+    cost = costs.measure(classify.algorithm(settings), net, x, target, cross_entropy, inside, rng=np.random.default_rng(0))
+    steps, products = seen[0].any(1).sum(), 11 * 7 + 7 * 5 + 5 * O
+    assert 0 < seen[0].sum(1).max() < B and 0 < steps < 12  # no event has the whole batch, some steps have none
+    assert cost.learning == steps * B * products
+    assert costs.formulas(costs.sizes(net, x), 20, 12, 0.2)["etlp"].macs == round(0.2 * 12 * products)
 
 
 def test_feedback_and_skips_are_counted():
@@ -452,6 +465,65 @@ def test_sizes_of_the_published_networks():
         assert shared or above.n_in == below.n
 
 
+PRINTED = """
+DVS Gesture   VGG-9      20  5 -1   6.06   2.27  16.13  1.61
+DVS Gesture   ResNet-18  20  5 -1   6.34   2.27  25.03  2.50
+DVS CIFAR10   VGG-9      10  5 -1   6.82   5.12  18.12  3.62
+DVS CIFAR10   VGG-9      10 10 -1   6.82  10.26  18.12  3.62
+DVS CIFAR10   VGG-9      10 10  0   6.82   6.82  18.12  3.62
+DVS CIFAR10   ResNet-18  10  5 -1   7.13   5.12  28.14  5.62
+DVS CIFAR10   ResNet-18  10 10 -1   7.13  10.24  28.14  5.62
+N-Caltech101  VGG-9      10  5 -1  22.81  17.22  20.15  4.03
+N-Caltech101  ResNet-18  10  5 -1   6.34   4.27  31.31  6.26
+SHD           recurrent 100 90  1  0.054  0.096  0.961  0.019
+"""  # Table 3, typed a second time: T, window, alpha_post, MACs of BPTT and of S-TLLR, memory of both
+
+
+def test_the_cells_are_those_of_the_published_table():
+    lines = [(line[:14].strip(), *line[14:].split()) for line in PRINTED.strip().splitlines()]
+    typed = [(name, network_, int(T_), int(last), int(alpha), *map(float, cells)) for name, network_, T_, last, alpha, *cells in lines]
+    assert [(c.dataset, c.network, c.T, c.last, c.alpha_post, *c.macs, *c.memory) for c in published.TABLE] == typed
+    macs, memory = published.rows()[::2], published.rows()[1::2]
+    assert [(r.dataset, r.network, r.T, r.last, r.alpha_post, r.bptt, r.stllr, m.bptt, m.stllr) for r, m in zip(macs, memory)] == typed
+
+
+def positions(side, k, stride):
+    """Return where a filter of k stands along a side padded by k // 2, by counting."""
+    return len([at for at in range(0, side + 2 * (k // 2), stride) if at + k <= side + 2 * (k // 2)])
+
+
+def totals(convolutions, height, width, readout):
+    """Return (weights, products, neurons) of a readout and of convolutions: c_in, c_out, k, stride, what follows (a pool, nothing, the same input)."""
+    weights, macs, n = 0, 0, 0
+    for c_in, c_out, k, stride, then in convolutions:
+        h, w = positions(height, k, stride), positions(width, k, stride)
+        for _ in range(c_out):  # a filter and its bias, moved over the image
+            weights, macs, n = weights + c_in * k * k + 1, macs + h * w * c_in * k * k, n + h * w
+        height, width = {"halve": (h // 2, w // 2), "stay": (h, w), "beside": (height, width)}[then]
+    c, classes = readout
+    return weights + c * classes + classes, macs + c * classes, n + classes
+
+
+def added(layers):
+    return sum(s.weights for s in layers), sum(s.macs for s in layers), sum(s.n for s in layers)
+
+
+@pytest.mark.parametrize("height, width, classes", [(32, 32, 11), (48, 48, 10), (45, 60, 101)])
+def test_resnet_18_is_the_sum_of_its_filters_on_sides_that_are_odd_too(height, width, classes):
+    """45 x 60 is halved to 22 x 30 by the pool, which drops a pixel, and to 11 x 15, 6 x 8 and 3 x 4 by strides, which drop none."""
+    table = [(2, 64, 3, 1, "halve"), *[(64, 64, 3, 1, "stay")] * 4]
+    for c in (128, 256, 512):
+        table += [(c // 2, c, 1, 2, "beside"), (c // 2, c, 3, 2, "stay"), *[(c, c, 3, 1, "stay")] * 3]
+    assert added(published.resnet18(height, width, classes)) == totals(table, height, width, (512, classes))
+
+
+@pytest.mark.parametrize("height, width, classes", [(32, 32, 11), (48, 48, 10), (45, 60, 101)])
+def test_vgg_9_is_the_sum_of_its_filters_on_sides_that_are_odd_too(height, width, classes):
+    channels = (2, 64, 128, 256, 256, 512, 512, 512, 512)
+    table = [(a, b, 3, 1, "halve" if i in (2, 4, 6) else "stay") for i, (a, b) in enumerate(zip(channels, channels[1:]), 1)]
+    assert added(published.vgg9(height, width, classes)) == totals(table, height, width, (512, classes))
+
+
 def test_shd_cells_fit_other_factors_and_vgg_cells_a_quarter():
     products = 700 * 450 + 450**2 + 2 * 450 * 20
     assert products == 535_500 == costs.products(published.shd()) + 450 * 20
@@ -503,7 +575,9 @@ def test_command_shows_formula_beside_count_for_every_rule(tiny, capsys):
         assert (row["state_bytes_counted"] is not None) == counted and row["not_run"] is None
         if counted:
             assert row["state_bytes"] == row["state_bytes_counted"] < row["peak_bytes"]
-            assert rule == "etlp" or 0 < row["macs_counted"] <= max(row["macs"], rows["bptt"]["macs"] * (rule == "tbptt"))
+            whole = {"tbptt": rows["bptt"]["macs"], "etlp": rows["decolle"]["macs"], "sltt_k": rows["sltt"]["macs"]}  # of all its steps
+            assert 0 <= row["macs_counted"] <= whole.get(rule, row["macs"])
+            assert row["macs_counted"] or rule == "etlp"  # of whose events there may be none
     assert rows["stllr"]["macs"] == 3 * 4 * (11 * 7 + 7 * 5 + 5 * O) and rows["rtrl"]["macs"] == rows["rtrl"]["macs_counted"]
 
 

@@ -9,6 +9,7 @@ from stllr_ref.neurons import LIF, Leaky
 from stllr_ref.rules import OTTT, SLTT, STLLR
 from stllr_ref.surrogates import spike
 from stllr_ref.synapses import Bias, Conv2d, Dense
+from stllr_ref.synaptic import OSTL, EProp, Filtered
 from stllr_ref.weights import Standardised
 
 T, B, N, H = 9, 3, 5, 4
@@ -333,6 +334,18 @@ def test_layer_refuses_a_delta_that_would_broadcast(delta):
     layer.step(X[0])
     with pytest.raises(ValueError, match=r"^delta: got shape \(.*\), expected \(3, 4\)$"):
         layer.learn(delta)
+
+
+@pytest.mark.parametrize("rule", [lambda: STLLR(**RULE), lambda: EProp(0.6, 0.5), lambda: Filtered(STLLR(**RULE), 0.5), OSTL, lambda: OSTL(True)], ids=["S-TLLR", "e-prop", "filtered", "OSTL", "OSTL recurrent"])
+def test_a_float64_delta_leaves_the_gradients_of_a_float32_layer_float32(rule):
+    synapses = dict(W=Dense(W.astype(np.float32)), V=Dense(V.astype(np.float32)), bias=Bias(b.astype(np.float32)))
+    layer, single = (Layer(synapses["W"], neuron(), rule(), V=synapses["V"], bias=synapses["bias"]) for _ in range(2))
+    for x, delta in zip(X.astype(np.float32), DELTA):
+        layer.step(x), single.step(x)
+        layer.learn(delta), single.learn(delta.astype(np.float32))
+    got, expected = layer.grads(), single.grads()
+    assert {g.dtype for g in (*got.values(), *layer.state().values())} == {np.dtype(np.float32)}
+    assert all(g.any() and np.array_equal(g, expected[name]) for name, g in got.items())
 
 
 class OnePostForTwoDecays:

@@ -194,3 +194,13 @@ def test_rtrl_beyond_200_mb_is_refused_in_one_line_with_its_size_before_any_tang
     tracemalloc.stop()
     assert line == f"rtrl: got a trace of {numbers * 8 / 1e6:.0f} MB ({numbers},), expected at most 200 MB (a smaller batch or layer)"
     assert 600e6 < numbers * 8 and peak < 5e6
+
+
+def test_state_numbers_before_a_step_are_refused_in_one_line():
+    net = plain()
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"^net: got no step since the last reset, expected step\(x\) first$"):
+            rtrl.state_numbers(net)
+        net.step(spikes((N,))[0])
+        assert rtrl.state_numbers(net) > 0
+        net.reset()

@@ -310,6 +310,13 @@ def test_adaptive_feedback_refuses_what_is_no_feedback_weight(B_):
         Adaptive(B_, KAPPA)
 
 
+@pytest.mark.parametrize("signal", [DFA, sDFA, DRTP, Local, lambda B_: Adaptive(B_, KAPPA)], ids=["DFA", "sDFA", "DRTP", "Local", "Adaptive"])
+@pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
+def test_signal_refuses_complex_feedback_weights(signal, dtype):
+    with pytest.raises(ValueError, match=f"^B: got {np.dtype(dtype)}, expected real numbers$"):
+        signal(random(O, H).astype(dtype))
+
+
 @pytest.mark.parametrize("shape", [(O, H + 1), (O - 1, H), (O, H, 1)], ids=str)
 @pytest.mark.parametrize("make", [lambda B_: Adaptive(B_, KAPPA), lambda B_: Local(B_, unit=True)], ids=["Adaptive", "Local unit"])
 def test_new_signals_refuse_weights_for_other_units_or_classes(make, shape):
@@ -440,6 +447,12 @@ def test_reward_is_minus_one_number_a_sample_for_every_unit(shape, dtype):
 @pytest.mark.parametrize("reward", [lambda err, target: err, lambda err, target: 1.0, lambda err, target: np.ones(B + 1)], ids=["a matrix", "a number", "one too many"])
 def test_reward_refuses_what_is_not_one_number_a_sample(reward):
     with pytest.raises(ValueError, match="^reward: got .*, expected .*$"):
+        Reward(reward).delta(ERR, TARGET, random(B, H))
+
+
+@pytest.mark.parametrize("reward", [lambda err, target: np.array([1, np.nan, 0]), lambda err, target: ["a"] * B, lambda err, target: [None] * B], ids=["NaN", "text", "None"])
+def test_reward_refuses_what_comes_back_and_is_no_finite_number(reward):
+    with pytest.raises(ValueError, match=r"^reward: got [^\n]*, expected (finite )?numbers$"):
         Reward(reward).delta(ERR, TARGET, random(B, H))
 
 

@@ -240,3 +240,28 @@ def test_the_limit_counts_all_synapses_of_a_layer_together(rule, neurons):
                 line = str(error_)
         assert line.startswith("rule: got a trace of ") == refused
         assert refused or sum(a.size for name, a in layer.rule.state().items() if name[:2] in ("e ", "ep")) * 8 == size
+
+
+@pytest.mark.parametrize("rule", [OSTL(), EProp(GAMMA), "SLTT", None], ids=["OSTL", "e-prop", "a name", "None"])
+def test_filtered_refuses_a_rule_without_a_trace_a_neuron(rule):
+    with pytest.raises(ValueError, match=rf"^rule: got {type(rule).__name__}, expected one with a trace a neuron, such as OTTT\(gamma\)$"):
+        Filtered(rule, 0.5)
+
+
+@pytest.mark.parametrize("recurrent", ["no", "", 1, None])
+def test_ostl_refuses_what_is_not_true_or_false(recurrent):
+    with pytest.raises(ValueError, match=f"^recurrent: got {recurrent!r}, expected True or False$"):
+        OSTL(recurrent)
+    assert OSTL(np.True_).recurrent and not OSTL(np.False_).recurrent
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_a_reset_leaves_ostl_nothing_of_the_batch_before_so_that_its_size_may_change(recurrent):
+    net, x, inside = make(lambda: OSTL(recurrent), recurrent=True), spikes(), INSIDE[:, 1:]
+    network.run(net, x, TARGET, cross_entropy, INSIDE)
+    assert net.layers[0].rule.state()
+    net.reset()
+    assert net.layers[0].rule.state() == {}
+    second = network.run(net, x[:, 1:], TARGET[1:], cross_entropy, inside)[1]
+    fresh = network.run(make(lambda: OSTL(recurrent), recurrent=True), x[:, 1:], TARGET[1:], cross_entropy, inside)[1]
+    assert all(second[name].any() and np.array_equal(second[name], fresh[name]) for name in fresh)
