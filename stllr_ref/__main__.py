@@ -43,12 +43,14 @@ def main(argv=None):
     """Run a command; return its exit code: 0, 1 (ran and failed), 2 (bad input)."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        args = _parser().parse_args(argv or ["run", "digits"])
-        if args.command is None:
-            raise ValueError("got no command, expected one (see --help)")
-        code = args.main(args)
-        sys.stdout.flush()  # here, where it can be said that it failed
-        return code
+        try:
+            args = _parser().parse_args(argv or ["run", "digits"])
+            if args.command is None:
+                raise ValueError("got no command, expected one (see --help)")
+            return args.main(args)
+        finally:
+            if sys.stdout is not None:  # closed by whoever started us
+                sys.stdout.flush()  # here, where it can be said that it failed
     except (ValueError, ImportError) as bad:
         print(f"stllr_ref: {bad}", file=sys.stderr)
         return 2

@@ -306,3 +306,11 @@ def test_one_blas_thread_is_the_default():
     code = "import stllr_ref.__main__, os; print(os.environ['OMP_NUM_THREADS'])"
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout == "1\n"
+
+
+@pytest.mark.parametrize("closed", ["stdout closed", "reader gone"])
+def test_help_into_a_closed_output_causes_no_traceback(closed):
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = f"{sys.executable} -m stllr_ref run --help" + (" >&-" if closed == "stdout closed" else " | true")
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr

@@ -114,6 +114,15 @@ def test_a_set_without_training_recordings_says_so(tmp_path, short, capsys):
     assert "NMNIST: got no train recordings, expected Train/<digit>/*.bin" in capsys.readouterr().err
 
 
+def test_a_class_that_only_the_test_recordings_have_has_an_output_too(tmp_path):
+    make.shd_set(tmp_path, np.random.default_rng(0))
+    train, _, test = recordings.sets("speech", tmp_path)
+    test[1][0] = 19
+    assert train[1].max() < 19
+    result = classify.run(replace(TASKS["speech"].settings, epochs=1, hidden=(5,)), 0, (train, None, test))
+    assert len(result.params["1.b"]) == 20
+
+
 @needs_recordings
 def test_real_recordings_are_learned_almost_as_well_as_by_bptt_seed_by_seed():
     sets = recordings.sets("digits", REAL)

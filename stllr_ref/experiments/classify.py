@@ -139,7 +139,8 @@ def run(settings, seed, sets, callback=None):
     check_last(settings, len(x))
     if settings.rule == "counts":
         settings = replace(settings, last=1)
-    net = build(settings, x.shape[2], int(y.max()) + 1, seed)
+    classes = 1 + max(int(part[1].max()) for part in sets if part is not None)  # some recordings of a set may lack a class
+    net = build(settings, x.shape[2], classes, seed)
     order = np.random.default_rng(np.random.SeedSequence([seed, 1]))
     start = perf_counter()
     history = training.fit(
