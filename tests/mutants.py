@@ -242,9 +242,9 @@ MUTANTS = {
     "signal not shown": Mutant("experiments.report:label", 's.signal != "bp"', "False", ["test_cli.py::test_a_row_shows_a_signal_other_than_bp_where_the_rule_reads_it"]),
     "LLS's neurons not read": Mutant("costs:formulas", "macs=w * S, other=2 * C + T * r)", "macs=w * S, other=C + T * r)", [
         "test_costs.py::test_other_work_of_signals_is_a_number_for_each_class_and_neuron"]),
-    "shortcuts of 3x3": Mutant("published:resnet18", 'shortcut", c_in, c, 1,', 'shortcut", c_in, c, 3,', [
+    "shortcuts of 3x3": Mutant("experiments.published:resnet18", 'shortcut", c_in, c, 1,', 'shortcut", c_in, c, 3,', [
         "test_costs.py::test_resnet_18_is_the_sum_of_its_filters_on_sides_that_are_odd_too"]),
-    "strides that drop a pixel": Mutant("published:resnet18", "(height + 1) // 2, (width + 1) // 2", "height // 2, width // 2", [
+    "strides that drop a pixel": Mutant("experiments.published:resnet18", "(height + 1) // 2, (width + 1) // 2", "height // 2, width // 2", [
         "test_costs.py::test_resnet_18_is_the_sum_of_its_filters_on_sides_that_are_odd_too[45-60-101]"]),
 }  # fmt: skip
 

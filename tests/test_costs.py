@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from stllr_ref import bptt, costs, network, published, rtrl
+from stllr_ref import bptt, costs, network, rtrl
 from stllr_ref.commands import cost as command
-from stllr_ref.experiments import classify, digits, family
+from stllr_ref.experiments import classify, digits, family, published
 from stllr_ref.gradcheck import liveness
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window

@@ -17,7 +17,7 @@ FLOORS = [
     ["layer"],
     ["network"],
     ["bptt", "rtrl", "twins"],
-    ["gradcheck", "optim", "training", "plots", "costs", "published", "oracle"],
+    ["gradcheck", "optim", "training", "plots", "costs", "oracle"],
     ["experiments", "data"],
     ["commands"],
     ["__main__"],

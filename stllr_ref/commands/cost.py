@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from stllr_ref import costs, published
+from stllr_ref import costs
 from stllr_ref.checks import TooLarge
 from stllr_ref.commands.arguments import count
-from stllr_ref.experiments import classify, digits, family
+from stllr_ref.experiments import classify, digits, family, published
 from stllr_ref.losses import cross_entropy, window
 
 TASKS = {"digits": digits}
