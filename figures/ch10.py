@@ -1,15 +1,35 @@
-"""Figures of chapter 10: what a cochlea makes of one word."""
+"""Figures of chapter 10: what a moving camera makes of digits, and a cochlea of one word."""
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.datasets import load_digits
 
 from figures import COLOURS
-from stllr_ref.data import speech
+from stllr_ref.data import digits, speech
 from stllr_ref.data.phonemes import WORDS
 
 WORD = "seven"
 SPEAKERS = {4: "training", 6: "training", 31: "test"}
 TICKS = [125, 250, 500, 1000, 2000, 4000, 8000]  # Hz
+
+
+def ch10_digits(rng):
+    """Draw three training digits: the image, and what the moving camera saw of it in each of three saccades; nothing is random."""
+    part, images = digits.load(seed=0).train, load_digits().images
+    figure, axes = plt.subplots(3, 4, figsize=(6.4, 4.9))
+    for row, digit in zip(axes, (0, 3, 7)):
+        i = int(np.flatnonzero(part.y == digit)[0])
+        row[0].imshow(images[part.source[i]], cmap="gray")
+        row[0].set_ylabel(f"digit {digit}")
+        events = part.x[:, i].reshape(3, 7, 2, digits.SENSOR, digits.SENSOR).sum(1)
+        for ax, (off, on) in zip(row[1:], events):
+            picture = ax.imshow(on - off, cmap="RdBu_r", vmin=-4, vmax=4)
+    for ax, title in zip(axes[0], ("image, 8 x 8", "steps 0 to 6: down, right", "7 to 13: up, right", "14 to 20: left")):
+        ax.set_title(title, fontsize=8)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    figure.colorbar(picture, ax=axes, shrink=0.6, label="ON less OFF events of a pixel")
+    return figure
 
 
 def ch10_speech(rng):
