@@ -14,6 +14,7 @@ SLIPS = {
     "late pre trace, decayed": "late pre trace",
     "late pre trace, tr_x recorded so": "late pre trace",
     "late pre trace of W alone": "late pre trace",
+    "late pre trace of V alone": "late pre trace",
     "post trace including now": "post trace including now",
     "undecayed reset": "undecayed reset",
     "soft reset": "soft reset",
@@ -43,6 +44,14 @@ SLIPS = {
     "tr_psi without now": "tr_psi without now",
     "dV transposed": "dV transposed",
     "filter flipped": "filter flipped",
+    "no non-causal term": "no non-causal term",
+    "window a step short": "window off by one",
+    "window a step long": "window off by one",
+    "window a step early": "window off by one",
+    "alphas swapped": "alphas swapped",
+    "non-causal term with tr_x for x": "non-causal term with tr_x for x",
+    "normalised pre trace": "normalised pre trace",
+    "normalised pre trace, tr_x recorded so": "normalised pre trace",
     "Psi doubled": "", "threshold 10 % high": "", "leak of Psi's slope": "", "input counted twice": "", "recurrence dropped": "",
     "alpha_post of the wrong sign": "", "delta a step late": "", "window from the start": "",
 }  # fmt: skip
@@ -55,7 +64,7 @@ def can_show(slip, case):
         return slip != {"soft": "soft reset", "hard": "hard reset", "none": "no reset"}[reset]
     if slip in ("Psi after the reset", "u after the reset"):
         return reset != "none"
-    if "recurrence" in slip or slip == "dV transposed":
+    if "recurrence" in slip or "of V alone" in slip or slip == "dV transposed":
         return layer == "recurrent"
     return layer == "conv" if slip == "filter flipped" else True
 
@@ -108,7 +117,9 @@ def answer(case, dtype=np.float64, reverse=False, slip=None):
     if slip in ("soft reset", "hard reset", "no reset"):
         reset = slip.split()[0].replace("no", "none")
     factor = number(1)
-    if slip and slip.endswith("swapped"):
+    if slip == "alphas swapped":
+        alpha_pre, alpha_post = alpha_post, alpha_pre
+    elif slip and slip.endswith("swapped"):
         lam_pre, lam_post = lam_post, lam_pre
         if slip == "decays of the traces swapped":
             factor = lam_pre / lam_post
@@ -116,6 +127,10 @@ def answer(case, dtype=np.float64, reverse=False, slip=None):
         post_trace = "paper" if post_trace == "code" else "code"
     if slip == "window ignored":
         start = 0
+    if slip == "window a step short":
+        start = start + 1
+    if slip in ("window a step long", "window a step early"):
+        start = start - 1
     if slip == "threshold 10 % high":
         theta = theta * number(1.1)
     if slip == "alpha_post of the wrong sign":
@@ -172,6 +187,12 @@ def answer(case, dtype=np.float64, reverse=False, slip=None):
                 decay = lam_pre if slip == "late pre trace, decayed" else number(1)
                 used = {j: decay * late[j] for j in inputs}
                 used_y = tr_y if slip == "late pre trace of W alone" else {k: decay * late_y[k] for k in neurons}
+                used = tr_x if slip == "late pre trace of V alone" else used
+            if slip and slip.startswith("normalised"):
+                used, used_y = ({j: (1 - lam_pre) * trace[j] for j in trace} for trace in (tr_x, tr_y))
+            second, second_y = {j: x[(t, s, *j)] for j in inputs}, entering
+            if slip == "non-causal term with tr_x for x":
+                second, second_y = tr_x, tr_y
             if slip == "post trace including now":
                 past = tr_psi
             for i in neurons:
@@ -179,18 +200,22 @@ def answer(case, dtype=np.float64, reverse=False, slip=None):
                 out["y"][(t, s, *i)], out["psi"][(t, s, *i)] = y[i], psi[i]
                 out["tr_psi"][(t, s, *i)] = (past if slip == "tr_psi without now" else tr_psi)[i]
             for j in inputs:
-                out["tr_x"][(t, s, *j)] = (used if slip == "late pre trace, tr_x recorded so" else tr_x)[j]
+                out["tr_x"][(t, s, *j)] = (used if slip and slip.endswith("tr_x recorded so") else tr_x)[j]
             inside = t < case["last"] if slip == "window from the start" else t >= start
+            if slip == "window a step early":
+                inside = start <= t < T - 1
             for i in neurons if inside else ():
                 d = delta[(max(t - 1, 0) if slip == "delta a step late" else t, s, *i)]
                 causal = d * alpha_pre * psi[i]
                 noncausal = d * alpha_post * past[i] * (lam_post * factor if post_trace == "paper" else 1)
                 if slip == "non-causal term gated by Psi":
                     noncausal = noncausal * psi[i]
+                if slip == "no non-causal term":
+                    noncausal = zero
                 for w, j in links[i]:
-                    terms["W"][w].append(causal * used[j] + noncausal * x[(t, s, *j)])
+                    terms["W"][w].append(causal * used[j] + noncausal * second[j])
                 for k in neurons if V is not None else ():
-                    terms["V"][i + k].append(causal * used_y[k] + noncausal * entering[k])
+                    terms["V"][i + k].append(causal * used_y[k] + noncausal * second_y[k])
                 for_bias = d * psi[i]
                 if slip in ("bias with alpha", "bias with alpha and trace"):
                     for_bias = for_bias * alpha_pre

@@ -51,10 +51,40 @@ def test_vectors_writes_the_case_that_its_options_name(capsys):
     assert all(np.array_equal(made[name], again[name]) for name in made)
 
 
-def test_vectors_needs_nothing_but_a_name_and_adds_no_suffix(capsys, here):
-    assert run(capsys, "vectors", "case")[0] == 0
-    assert [path.name for path in here.iterdir()] == ["case"]
-    assert np.array_equal(oracle.load("case")["x"], oracle.case()["x"])
+def test_vectors_needs_nothing_but_a_name(capsys, here):
+    assert run(capsys, "vectors", "case.npz")[0] == 0
+    assert [path.name for path in here.iterdir()] == ["case.npz"]
+    assert np.array_equal(oracle.load("case.npz")["x"], oracle.case()["x"])
+
+
+def test_vectors_writes_over_an_earlier_case(capsys):
+    run(capsys, "vectors", "case.npz", "--layer", "conv")
+    code, _, err = run(capsys, "vectors", "case.npz", "--seed", "3")
+    assert (code, err) == (0, "") and np.array_equal(oracle.load("case.npz")["x"], oracle.case(seed=3)["x"])
+
+
+@pytest.mark.parametrize("name, write, words", [
+    ("mine.py", lambda path: path.write_text("def answer(case): ..."), "mine.py: got a name that does not end in .npz, expected one that does"),
+    ("mine.npz", lambda path: path.write_text("def answer(case): ..."), "mine.npz: got a file that vectors did not write, expected a new name"),
+    ("mine.npz", lambda path: path.write_bytes(b""), "mine.npz: got a file that vectors did not write"),
+    ("mine.npz", lambda path: np.savez(path, dW=np.ones(3)), "mine.npz: got a file that vectors did not write"),
+    ("mine.npz", lambda path: np.savez(path, **{name: value for name, value in oracle.case().items() if value is not None}), "mine.npz: got a file that vectors did not write"),
+], ids=["python", "text", "empty", "result", "own case"])  # fmt: skip
+def test_vectors_destroys_no_file_that_it_did_not_write(name, write, words, capsys, here):
+    write(here / name)
+    before = (here / name).read_bytes()
+    code, out, err = run(capsys, "vectors", name)
+    assert (code, out) == (2, "") and len(err.splitlines()) == 1 and words in err
+    assert (here / name).read_bytes() == before and [path.name for path in here.iterdir()] == [name]
+
+
+def test_vectors_does_not_write_over_a_folder_or_a_dangling_link(capsys, here):
+    (here / "folder.npz").mkdir()
+    (here / "link.npz").symlink_to(here / "nowhere")
+    for name in ("folder.npz", "link.npz"):
+        code, _, err = run(capsys, "vectors", name)
+        assert code == 2 and len(err.splitlines()) == 1 and name in err
+    assert (here / "link.npz").is_symlink() and (here / "folder.npz").is_dir()
 
 
 def test_another_language_reads_the_file_without_pickle_and_with_its_conventions(capsys):
@@ -78,8 +108,9 @@ def test_another_language_reads_the_file_without_pickle_and_with_its_conventions
     (["case.npz", "--seed", "x"], ["--seed", "x"]),
     (["case.npz", "--step", "5"], ["--step"]),
     (["no/such/case.npz"], ["no/such/case.npz", "No such file", "expected a file that can be written"]),
-    (["."], [".", "expected a file that can be written"]),
-    ([""], ["expected a file that can be written"]),
+    (["."], ["got a name that does not end in .npz"]),
+    ([""], ["got a name that does not end in .npz"]),
+    (["case"], ["case: got a name that does not end in .npz"]),
 ])  # fmt: skip
 def test_vectors_refuses_bad_input_in_one_line(arguments, words, capsys, here):
     code, out, err = run(capsys, "vectors", *arguments)
@@ -136,6 +167,13 @@ def test_an_empty_result_is_a_failure(capsys):
     assert code == 1 and out.startswith("rejected: the answer holds nothing, expected any of u, y")
 
 
+def test_a_result_saved_without_a_name_is_told_how_to_name_it(capsys):
+    case = answered()
+    np.savez("result.npz", oracle.expected(case)["dW"])
+    code, out, _ = run(capsys, "check", *FILES)
+    assert code == 1 and out.startswith("rejected: the answer holds arr_0 alone, ") and "write savez(FILE, dW=...)" in out
+
+
 def test_the_case_file_itself_is_no_answer(capsys):
     answered()
     code, out, _ = run(capsys, "check", "--case", "case.npz", "--result", "case.npz")
@@ -190,6 +228,13 @@ def test_the_command_that_is_shown_writes_the_case_that_failed(capsys):
     assert f"found {np.float32(first['gamma']):.6g}" in out
 
 
+def test_the_table_says_where_the_tolerance_was_the_loose_one(capsys):
+    Path("mine.py").write_text(MINE + "from plain_stllr import answer\nimport numpy\ndef mixed(case):\n    return {**answer(case), 'u': answer(case)['u'].astype(numpy.float32)}\n")
+    assert "tolerance" not in run(capsys, "check", "mine:answer", *QUICK)[1]
+    assert run(capsys, "check", "mine:answer", "--dtype", "float32", *QUICK)[1].endswith("\ntolerance 5e-4: single precision\n")
+    assert run(capsys, "check", "mine:mixed", *QUICK)[1].endswith("\ntolerance 1e-9, of u 5e-4: single precision\n")
+
+
 @pytest.mark.parametrize("options, counts", [
     (["--layer", "conv", "--psi", "arctan"], "conv        6 of 6"),
     (["--layer", "dense", "--reset", "none", "--post-trace", "paper"], "dense       4 of 4"),
@@ -240,11 +285,12 @@ def test_a_module_in_a_package_and_a_file_elsewhere_with_a_neighbour_are_found(c
     (None, [":answer"], ["got :answer, expected MODULE:FUNCTION"]),
     (None, ["nowhere:answer"], ["nowhere: got no module of that name, expected one in "]),
     (None, ["no.where:answer"], ["no.where: got no module of that name"]),
+    ("", ["./mine:boom"], ["./mine: got a path, expected a dotted module, or a file that ends in .py"]),
     (None, ["nowhere.py:answer"], ["nowhere.py: got no file, expected a Python file"]),
     ("", ["mine:answer"], ["mine: got no answer in it, expected a function of that name"]),
     ("def answers(case):\n    return {}\n", ["mine:answer"], ["did you mean answers?"]),
     ("answer = 3\n", ["mine:answer"], ["mine: got answer of type int, expected a function"]),
-    ("import not_installed\n", ["mine:answer"], ["mine: importing it raised ModuleNotFoundError: No module named 'not_installed' (at mine.py:1: import not_installed)"]),
+    ("import not_installed\n", ["mine:answer"], ["mine: importing it raised ModuleNotFoundError: No module named 'not_installed' (at mine.py:1: import not_installed); no not_installed in the Python that runs this: ", sys.executable]),
     ("import not_installed\n", ["mine.py:answer"], ["importing it raised ModuleNotFoundError: No module named 'not_installed' (at mine.py:1"]),
     ("\n\nanswer = 1 / 0\n", ["mine:answer"], ["importing it raised ZeroDivisionError", "(at mine.py:3: answer = 1 / 0)"]),
     ("def answer(case:\n", ["mine:answer"], ["importing it raised SyntaxError", "(at mine.py:1)"]),

@@ -109,6 +109,34 @@ def test_the_table_of_slips_names_the_fourteen_and_the_first_wrong_array_of_each
         assert (outcome.cause, outcome.quantity) == (cause, first)
 
 
+def test_the_table_of_further_causes_and_the_words_around_it_name_every_other_cause():
+    further = rows("further cause")
+    table = [row[0] for row in further]
+    assert all(name in CAUSES for name in table) and not set(table) & {row[0] for row in rows("cause")}
+    elsewhere = {"soft reset", "no reset", "bias with alpha and trace", "u after the reset", "tr_psi without now", "dV transposed", "filter flipped"}
+    assert {row[0] for row in rows("cause")} | set(table) | elsewhere == set(CAUSES)
+    assert all(words in PAGE for words in ("soft reset, no reset", "bias with alpha and trace", "u after the reset", "tr_psi without the present step", "filters turned"))
+
+
+def test_the_words_that_the_page_quotes_are_those_of_a_verdict():
+    case = oracle.case()
+    flat = " ".join(PAGE.split())
+    assert f'"{verdict(case, {"dW": None}).cause}"' in flat
+    short = oracle.case(dtype="float32")
+    assert "tolerance 5e-4: single precision" in flat and "tolerance 5e-4: single precision" in str(verdict(short, plain_stllr.answer(short)))
+    slipped = {name: value.astype(float) for name, value in plain_stllr.answer(case, slip="undecayed reset", dtype=np.float32).items()}
+    assert f'"{verdict(case, slipped).cause}"' in flat
+    assert f'"{verdict(case, {"dW": np.round(oracle.expected(case)["dW"], 4)}).cause}"' in flat
+
+
+def test_two_slips_at_once_get_likely_or_no_name():
+    case = oracle.case()
+    answer = plain_stllr.answer(case, slip="hard reset")
+    both = {**answer, "db": answer["db"] * case["alpha_pre"]}
+    assert verdict(case, both).cause.startswith("likely hard reset, and something else besides")
+    assert verdict(case, {"dW": -plain_stllr.answer(case, slip="hard reset")["dW"]}).slips == ()
+
+
 def test_the_fields_that_the_page_names_are_those_of_a_verdict():
     named = re.findall(r"`(\w+)`", re.search(r"The verdict has the same as fields: (.*?)\n\n", PAGE, re.DOTALL).group(1))
     assert set(named) == set(Verdict._fields)

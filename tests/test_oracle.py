@@ -11,7 +11,7 @@ from stllr_ref import oracle
 from stllr_ref.gradcheck import error
 from stllr_ref.oracle import cases
 from stllr_ref.oracle.contract import ARRAYS, KEYS, LAYERS, META, POST_TRACES, PSIS, QUANTITIES, RESETS, checked
-from stllr_ref.oracle.slips import fire, learn, slipped
+from stllr_ref.oracle.slips import fire, learn, slipped, windows_beside
 
 CONTRACT = {"layer", "x", "W", "V", "b", "gamma", "theta", "reset", "psi", "lam_pre", "lam_post", "alpha_pre", "alpha_post", "post_trace", "last", "delta"}
 EVERY = [(layer, reset, psi, post_trace) for layer in LAYERS for reset in RESETS for psi in PSIS for post_trace in POST_TRACES]
@@ -82,6 +82,36 @@ def test_a_seed_makes_one_case_and_another_seed_another():
     assert np.array_equal(np.random.get_state()[1], state)
 
 
+def test_a_case_is_drawn_in_few_tries(monkeypatch):
+    tried, fault = [], cases._fault
+    monkeypatch.setattr(cases, "_fault", lambda made: tried.append(fault(made)) or tried[-1])
+    for settings in EVERY:
+        oracle.case(*settings)
+    assert len(tried) < 2 * len(EVERY) and tried.count(None) == len(EVERY)
+
+
+@pytest.mark.parametrize("part, same", [(0, True), (1e-7, True), (1e-4, False)])
+def test_a_term_gated_and_a_term_left_out_may_lie_near_each_other_but_not_on_each_other(part, same):
+    right = oracle.expected(oracle.case())
+    moved = {**right, "dW": 2 * right["dW"]}
+    pair = [("no non-causal term", moved), ("non-causal term gated by Psi", {**moved, "dW": (1 + part) * moved["dW"]})]
+    assert bool(list(cases._alike([(None, right), *pair]))) == same
+    assert list(cases._alike([(None, right), pair[0], ("sign", pair[1][1])]))
+
+
+@pytest.mark.parametrize("T, last, windows", [
+    (12, 5, {(6, 11), (8, 11), (6, 10)}),  # first and last step
+    (12, 1, {(10, 11), (10, 10)}),
+    (12, 12, {(1, 11), (0, 10)}),
+    (12, 11, {(2, 11), (0, 10)}),
+    (12, 10, {(3, 11), (1, 10)}),
+    (2, 1, {(0, 0)}),
+])  # fmt: skip
+def test_the_windows_one_step_off(T, last, windows):
+    found = windows_beside(T, last)
+    assert all(len(span) for span in found) and {(span[0], span[-1]) for span in found} == windows
+
+
 def test_both_signs_of_alpha_post_are_drawn():
     assert {np.sign(oracle.case(seed=seed)["alpha_post"]) for seed in range(8)} == {-1, 1}
 
@@ -99,7 +129,7 @@ def test_a_case_of_mixed_precision_is_answered_in_double():
         assert {value.dtype.name for value in right.values()} == {"float32" if len(changed) == 3 else "float64"}
 
 
-@pytest.mark.parametrize("settings", [dict(steps=40, batch=8), dict(steps=2), dict(batch=1), dict(last=1), dict(last=12), dict(layer="conv", steps=20)], ids=str)
+@pytest.mark.parametrize("settings", [dict(steps=40, batch=8), dict(steps=2), dict(batch=1), dict(last=1), dict(last=12), dict(layer="recurrent", steps=3, batch=1), dict(layer="recurrent", last=10), dict(layer="conv", steps=20)], ids=str)
 def test_sizes_of_ones_own_are_drawn(settings):
     case = oracle.case(**settings)
     assert case["x"].shape[0] == settings.get("steps", 12) and case["x"].shape[1] == settings.get("batch", 3)
@@ -216,6 +246,8 @@ def test_tc14_only_the_last_steps_teach(last):
         (dict(W=np.zeros((0, 7))), "W: got shape (0, 7)"),
         (dict(V=np.zeros((5, 5))), "V: got one with a dense layer"),
         (dict(layer="recurrent"), "V: got none with a recurrent layer"),
+        (dict(layer="recurrent", V=np.zeros((5, 4))), "V: got shape (5, 4), expected (5, 5)"),
+        (dict(layer="recurrent", V=np.zeros((1, 5))), "V: got shape (1, 5), expected (5, 5)"),
         (dict(layer="conv"), "x: got shape (12, 3, 7), expected 5 axes"),
         (dict(delta=np.zeros((12, 3, 4))), "delta: got shape (12, 3, 4), expected (12, 3, 5)"),
         (dict(b=np.zeros(4)), "b: got shape (4,), expected (5,)"),

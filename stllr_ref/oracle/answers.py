@@ -75,12 +75,13 @@ def read(result, case, right):
         kind = "nothing (None)" if result is None else f"a {type(result).__name__}"
         return {}, {"": f"the answer is {kind}, expected a dict such as {{'u': u, 'dW': dW}}"}, ()
     try:
-        given = {name: value for name, value in dict(result).items() if value is not None}
+        given = dict(result)
+        lost = [name for name in ("dW", "dV") if name in right and name in given and given[name] is None]
+        given = {name: value for name, value in given.items() if value is not None}
         if "psi" in given and one_line(given["psi"]) == case["psi"]:  # the name of the case's Psi, handed back: no answer
             del given["psi"]
     except Exception as bad:
         return {}, {"": f"the answer cannot be read ({type(bad).__name__}: {one_line(bad)}), expected a dict of arrays"}, ()
-    lost = [name for name in ("dW", "dV") if name in right and name in result and name not in given]
     found, faults = {}, {name: f"{name}: got None ({NO_GRADIENT})" for name in lost}
     for name in right:
         if name in given:
