@@ -62,6 +62,18 @@ def test_every_set_trains_its_task(task, name, tmp_path, short, capsys):
 
 
 @each_set
+def test_what_was_read_is_kept_or_dropped_and_said_for_each_part(task, name, tmp_path):
+    WRITE[task, name](tmp_path, np.random.default_rng(0))
+    said = []
+    (train, _, test) = recordings.sets(task, tmp_path, say=said.append)
+    for line, part, (_, y, *_) in zip(said, ("train", "test"), (train, test)):
+        words = line.replace(",", "").split()
+        assert words[:2] == [name, f"{part}:"] and int(words[2]) == len(y)
+        read, kept, dropped = (int(words[k]) for k in (4, 7, 9))
+        assert read == kept + dropped > 0 and kept > 0
+
+
+@each_set
 def test_parts_have_the_shapes_of_the_papers_text_inputs_of_0_and_1_and_no_validation(task, name, tmp_path):
     WRITE[task, name](tmp_path, np.random.default_rng(0))
     train, validation, test = recordings.sets(task, tmp_path)

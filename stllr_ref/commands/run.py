@@ -65,10 +65,10 @@ def _rows(args, task):
     return rows
 
 
-def _sets(args, task):
+def _sets(args, task, say):
     """Return train, validation and test: the task's own, or recordings, which have no validation part."""
     if args.data is not None:
-        return recordings.sets(args.task, args.data, args.set, args.published or "paper")
+        return recordings.sets(args.task, args.data, args.set, args.published or "paper", say)
     given = "--set" if args.set else "--published" if args.published else None
     if given:
         raise ValueError(f"{given}: got it without --data, expected both")
@@ -90,7 +90,7 @@ def _train(args, say):
 
     task = TASKS[args.task]
     rows = _rows(args, task)
-    sets = _sets(args, task)
+    sets = _sets(args, task, say)
     for settings in rows:
         classify.check_last(settings, len(sets[0][0]))
     done, refused = [[] for _ in rows], {}

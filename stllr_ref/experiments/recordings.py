@@ -19,7 +19,7 @@ SETS = {
 CROP = 64  # height and width of MVSEC's centre that a task takes, px; the paper has 256
 
 
-def sets(task, folder, set_name=None, published="paper"):
+def sets(task, folder, set_name=None, published="paper", say=lambda text: None):
     """Return (train, None, test) of a recorded set for a task; no validation part.
 
     Parameters
@@ -32,6 +32,8 @@ def sets(task, folder, set_name=None, published="paper"):
         Which; not needed where the folder holds one alone that the task can read.
     published : str
         Bins of the "paper" or of its "code"; MVSEC has the paper's alone.
+    say : callable
+        Is told, a line a part, what became of the events.
 
     Returns
     -------
@@ -45,16 +47,14 @@ def sets(task, folder, set_name=None, published="paper"):
         If the set, or one of its parts, is not there, or does not fit into memory.
     """
     name = _named(task, folder, set_name)
-    if name != "MVSEC":
-        return tuple(part.arrays() if part is not None else None for part in _around(recorded.load(folder, name, published, binary=True)))
-    if published != "paper":
+    if name == "MVSEC" and published != "paper":
         raise ValueError(f"--published: got {published} with MVSEC, expected paper")
-    return tuple(None if part is None else _flow(part) for part in _around(mvsec.load(folder, CROP)))
-
-
-def _around(parts):
-    """Return train, None and test of the two parts of a set."""
-    return parts.train, None, parts.test
+    parts = mvsec.load(folder, CROP) if name == "MVSEC" else recorded.load(folder, name, published, binary=True)
+    train, test = (_flow(part) if name == "MVSEC" else part.arrays() for part in parts)
+    for what, part in parts._asdict().items():
+        read, kept, dropped = part.report
+        say(f"{name}, {what}: {len(part)} samples, {read:,} events read, {kept:,} kept, {dropped:,} dropped")
+    return train, None, test
 
 
 def _named(task, folder, set_name):
