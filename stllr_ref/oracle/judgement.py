@@ -81,7 +81,8 @@ def judge(function, cases):
 
 def _forget(case):
     """Overwrite the memory that right answers may have been left in: np.empty must not hand them to a function that fills nothing."""
-    stale = [np.full_like(a, np.nan, dtype) for a in expected(case).values() for dtype in (float, np.float32) for _ in range(16)]
+    shapes = [a.shape for a in expected(case).values()]  # the answers are let go here, or they would outlive what overwrites them
+    stale = [np.full(shape, np.nan, dtype) for shape in shapes for dtype in (float, np.float32) for _ in range(16)]
     del stale
 
 
