@@ -314,3 +314,28 @@ def test_help_into_a_closed_output_causes_no_traceback(closed):
     command = f"{sys.executable} -m stllr_ref run --help" + (" >&-" if closed == "stdout closed" else " | true")
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
     assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+
+
+def test_a_folder_that_holds_results_is_refused_and_stays_as_it_is(tmp_path, capsys):
+    (tmp_path / "result.json").write_text("kept")
+    assert cli.main([*FAST, "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"stllr_ref: --out: got {tmp_path}, which holds results, expected a new folder or an empty one\n"
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("made", [True, False], ids=["new folder", "folder of the user"])
+def test_an_interrupt_says_what_it_leaves_and_leaves_no_empty_folder_of_ours(before, made, monkeypatch, tmp_path, capsys):
+    real, calls, place = run.TASKS["digits"].trial, [], tmp_path / "new" if made else tmp_path
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) > before:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setitem(run.TASKS, "digits", run.TASKS["digits"]._replace(trial=interrupted))
+    assert cli.main([*FAST, "--rules", "counts,frozen", "--out", str(place)]) == 130
+    said = f"what was finished is in {place}" if before else "nothing was finished"
+    assert capsys.readouterr().err.splitlines()[-1] == f"stllr_ref: interrupted; {said}"
+    assert place.exists() == (not made or before == 1)

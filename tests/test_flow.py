@@ -49,7 +49,7 @@ def gradients(**change):
     """Return the gradients that a rule gives on the batch, its network alive."""
     net, (x, target) = built(**change), batch()
     liveness(net, x)
-    return flow.algorithm(replace(SETTINGS, **change))(net, x, target, flow.masked_mse, INSIDE)[1]
+    return classify.algorithm(replace(SETTINGS, **change))(net, x, target, flow.masked_mse, INSIDE)[1]
 
 
 # --- what counts
@@ -328,7 +328,7 @@ def test_s_tllr_keeps_as_much_for_a_longer_sequence_and_bptt_more():
         settings = replace(SETTINGS, rule=rule)
         for steps in (T, 2 * T):
             x, target = np.tile(batch()[0], (2, 1, 1, 1, 1))[:steps], batch()[1]
-            kept[rule, steps] = flow.cost(built(rule=rule), settings, x, target)[0].state
+            kept[rule, steps] = classify.cost(built(rule=rule), settings, x, target, flow.masked_mse)[0].state
     assert kept["stllr", T] == kept["stllr", 2 * T]
     assert kept["bptt", 2 * T] > 1.9 * kept["bptt", T]
 
@@ -378,3 +378,14 @@ def test_an_epochs_metric_is_lower_where_the_flow_is_better():
     logits[4:] = np.nan_to_num(target)
     assert flow.aee(logits, target, INSIDE) < 1e-6 and flow.aee(0 * logits, target, INSIDE) > 1
     assert flow.Settings.metric == "aee" and training.Epoch._fields[3] == "validation"
+
+
+def test_macs_by_formula_count_two_products_at_alpha_post_0():
+    x, target = sets_of_ten()
+    macs = {a: classify.cost(flow.build(s, 2, 0), s, x, target, flow.masked_mse)[1] for a in (-0.2, 0.0) for s in [replace(flow.SETTINGS, alpha_post=a)]}
+    assert macs[0.0] * 3 == macs[-0.2] * 2 > 0
+
+
+def sets_of_ten():
+    part = motion.load(seed=0, sizes=(10, 1, 1)).train
+    return part.x, flow.only(part.y, motion.mask(part.x))

@@ -390,3 +390,59 @@ PIXELS = spikes(B, 2, 3, 3)
 def test_layer_refuses_what_does_not_fit_in_one_line(make, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         make()
+
+
+class Mine:
+    """A rule of one's own with the six names."""
+
+    decays, past_decay, psi, bias_decay = (0.5,), None, None, 0.0
+
+    def posts(self, psi, past=None):
+        return (psi,)
+
+    def bias_post(self, psi, eligible):
+        return psi
+
+
+def with_(**changes):
+    """Return a rule like Mine with other attributes; None takes one away."""
+    names = {name: value for name, value in {**vars(Mine), **changes}.items() if not name.startswith("__") and value is not Ellipsis}
+    return type("Mine", (), names)()
+
+
+def own(rule, psi="triangle", bias=False):
+    return Layer(Dense(np.eye(3)), LIF(0.5, 0.6, psi), rule, bias=Bias(np.zeros(3)) if bias else None)
+
+
+@pytest.mark.parametrize(
+    "rule, words",
+    [
+        (Mine, "rule: got the class Mine, expected an object of it"),
+        (with_(past_decay=...), "rule: got Mine without past_decay, expected "),
+        (with_(bias_post=...), "rule: got Mine without bias_post, expected "),
+        (with_(decays=0.9), "rule: got decays 0.9 of Mine, expected a tuple"),
+        (with_(decays=(1.5,)), "decay of Mine: got 1.5, expected "),
+        (with_(past_decay=-0.1), "decay of Mine: got -0.1, expected "),
+    ],
+)
+def test_what_is_no_rule_is_refused_in_one_line_when_the_layer_is_made(rule, words):
+    own(with_(), bias=True)
+    with pytest.raises(ValueError) as refused:
+        own(rule, bias=True)
+    assert str(refused.value).startswith(words) and "\n" not in str(refused.value)
+
+
+def test_a_rule_without_a_bias_post_does_for_a_layer_without_a_bias():
+    own(with_(bias_post=...))
+
+
+def test_a_post_factor_of_another_shape_is_refused_and_not_broadcast():
+    layer = own(with_(posts=lambda self, psi, past=None: (psi.sum(0),)))
+    layer.step(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"^post factor of the rule: got shape \(3,\), expected \(2, 3\)$"):
+        layer.learn(np.ones((2, 3)))
+
+
+def test_a_psi_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"^Psi: got shape \(\), expected \(2, 3\)$"):
+        own(with_(), psi=lambda v: 0.3).step(np.ones((2, 3)))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stllr_ref import __main__ as cli
+from stllr_ref import plots
 from stllr_ref.commands import run
 from stllr_ref.experiments import classify, digits, recordings
 from stllr_ref.experiments.tasks import TASKS
@@ -142,3 +143,14 @@ def test_real_recordings_are_learned_almost_as_well_as_by_bptt_seed_by_seed():
     scores = {rule: [classify.run(replace(digits.SETTINGS, rule=rule), seed, sets).test for seed in range(5)] for rule in ("stllr", "bptt")}
     mean, error = classify.paired(scores["stllr"], scores["bptt"])
     assert np.mean(scores["stllr"]) >= 0.74 and mean >= -0.06, (np.mean(scores["stllr"]), mean, error)
+
+
+def test_without_a_validation_part_the_curves_are_those_of_training_and_say_so(tmp_path, short, monkeypatch):
+    seen = []
+    real = plots.learning_curves
+    monkeypatch.setattr(plots, "learning_curves", lambda *given: seen.append(given) or real(*given))
+    make.shd_set(tmp_path, np.random.default_rng(0))
+    assert cli.main(["run", "speech", "--rules", "stllr", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    curves, _, axis, factor = seen[-1]
+    ((line,),) = curves.values()
+    assert axis == "training accuracy (%)" and factor == 100 and len(line) == 1 and 0 <= line[0] <= 1

@@ -153,11 +153,11 @@ def run(settings, seed, sets, callback=None):
     return Result(settings, seed, score, history[-1].validation, seconds, spent, formula, history, net.get())
 
 
-def cost(net, settings, x, y):
+def cost(net, settings, x, y, loss=cross_entropy):
     """Return (`costs.Cost`, MACs by the formula or None) of one gradient of the settings' rule on a batch x [T, B, N], y [B]."""
     inside = window(len(x), [len(x)] * len(y), last=settings.last)
     state, rng = costs.STATE.get(settings.rule, costs.state_bytes), np.random.default_rng(0)
-    counted = costs.measure(algorithm(settings), net, x, y, cross_entropy, inside, state, rng)
+    counted = costs.measure(algorithm(settings), net, x, y, loss, inside, state, rng)
     formula = costs.formulas(costs.sizes(net, x), len(x), settings.last, SHARE).get(_formula(settings))
     return counted, None if formula is None else formula.macs * len(y)
 

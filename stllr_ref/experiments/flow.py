@@ -15,6 +15,7 @@ import numpy as np
 
 from stllr_ref import checks, costs, network, training
 from stllr_ref.data import motion
+from stllr_ref.experiments import classify
 from stllr_ref.experiments.classify import Result
 from stllr_ref.experiments.family import FAMILY
 from stllr_ref.layer import Layer
@@ -177,14 +178,9 @@ def build(settings, n_in, seed):
     return Network([*row, Upsample(2)], dtype=np.float32)
 
 
-def algorithm(settings):
-    """Return the function that gives the gradients of the settings' rule, with the signature of `network.run`."""
-    return FAMILY[settings.rule].algorithm(settings) if settings.rule in FAMILY else network.run
-
-
 def in_training(settings):
     """Return the same for training: on flipped samples, and without gradients of the gains, which the optimiser then leaves alone."""
-    run = algorithm(settings)
+    run = classify.algorithm(settings)
 
     def flipped(net, x, target, loss, inside, *, rng):
         """Run on flipped samples; the output is flipped back, so that it fits the target again."""
@@ -222,7 +218,7 @@ def trial(settings, seed, parts, callback=None):
     )  # fmt: skip
     seconds = perf_counter() - start
     scores = [mean(()) if part is None else evaluate(net, part, last=s.last) for part in (test, validation)]
-    return Result(s, seed, *scores, seconds, *cost(net, s, x[:, : s.batch], target[: s.batch]), history, net.get())
+    return Result(s, seed, *scores, seconds, *classify.cost(net, s, x[:, : s.batch], target[: s.batch], masked_mse), history, net.get())
 
 
 def _zero(settings, seed, parts, callback):
@@ -234,12 +230,3 @@ def _zero(settings, seed, parts, callback):
     for epoch in history if callback else ():
         callback(epoch)
     return Result(settings, seed, test, validation, 0.0, costs.Cost(Counter(), 0, 0, 0), None, history, {})
-
-
-def cost(net, settings, x, target):
-    """Return (`costs.Cost`, MACs by formula or None) of one gradient of the rule on a batch x [T, B, ...], target [B, ...]."""
-    inside = window(len(x), [len(x)] * len(target), last=settings.last)
-    state = costs.STATE.get(settings.rule, costs.state_bytes)
-    counted = costs.measure(algorithm(settings), net, x, target, masked_mse, inside, state)
-    formula = costs.formulas(costs.sizes(net, x), len(x), settings.last).get(settings.rule)
-    return counted, None if formula is None else formula.macs * len(target)
