@@ -1,4 +1,4 @@
-# make demo | test | extras | chapters | figures; each first installs what it needs into $(VENV).
+# make demo | test | extras | fuzz | chapters | figures; each first installs what it needs into $(VENV).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test extras chapters figures
+.PHONY: demo test extras fuzz chapters figures
 
 demo: $(VENV)/installed
 	$(RUN) -m stllr_ref
@@ -19,7 +19,11 @@ test: $(VENV)/installed
 extras: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dev]"
 	$(RUN) -m pytest -m torch
-	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py
+	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py tests/test_fuzz.py tests/test_malformed.py
+
+fuzz: $(VENV)/installed
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[aedat,dev]"
+	$(RUN) tests/fuzz.py
 
 chapters: $(VENV)/installed
 	$(RUN) chapters/build.py --check

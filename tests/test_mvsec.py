@@ -2,8 +2,6 @@
 
 import re
 import socket
-import subprocess
-import sys
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -324,7 +322,7 @@ def refusal(folder):
             for part in mvsec.load(folder):
                 list(part.samples())
     text = str(caught.value)
-    assert len(text.splitlines()) == 1 and len(text) < 700 and "Error" not in text
+    assert text.isprintable() and len(text) < 700 and "Error" not in text  # one line, and no code that a terminal obeys
     return text
 
 
@@ -428,6 +426,7 @@ BAD_NPZ = {  # members of the npz
     "no timestamps": ({"x_flow_dist": FLAT, "y_flow_dist": FLAT}, "got no timestamps, but x_flow_dist.npy, y_flow_dist.npy, expected timestamps.npy"),
     "no x": ({"timestamps": TIMES, "y_flow_dist": FLAT}, "got no x_flow_dist, but timestamps.npy, y_flow_dist.npy, expected x_flow_dist.npy"),
     "no y": ({"timestamps": TIMES, "x_flow_dist": FLAT}, "got no y_flow_dist"),
+    "a name of two lines and a code for terminals": ({"x_flow\n\x1b[2J": FLAT}, r"got no timestamps, but x_flow\n\x1b[2J.npy, expected timestamps.npy"),
     "nothing": ({}, "got no timestamps, but nothing, expected timestamps.npy"),
     "one time more": ({"timestamps": make.npz_member((2,), data=bytes(16)), "x_flow_dist": FLAT, "y_flow_dist": FLAT}, "got 2 timestamps, 1 and 1 frames of flow, expected as many of each"),
     "another sensor": ({"timestamps": TIMES, "x_flow_dist": make.npz_member((1, 480, 640)), "y_flow_dist": FLAT}, "got x_flow_dist (1, 480, 640), expected numbers [k, 260, 346]"),
@@ -485,36 +484,6 @@ def test_every_cut_of_a_file_is_noticed(which, tmp_path, rng):
     for size in [0, 1, 8, 100, len(whole) // 2, len(whole) - 1, *rng.integers(0, len(whole), 30)]:
         path.write_bytes(whole[:size])
         assert refusal(tmp_path).startswith(f"{path} ({size} bytes): got something unreadable (")
-
-
-def edited(which, folder, seeds):
-    """Read a sequence of which one file was edited, once a seed; return for each whether it was read."""
-    path = write(folder, recording(np.random.default_rng(0), 300), compressed=True)[which]
-    whole, read_ = path.read_bytes(), []
-    for seed in seeds:
-        path.write_bytes(make.edit(whole, np.random.default_rng(seed)))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                for sample in mvsec.load(folder, 64).test.samples():
-                    assert sample.report.kept + sample.report.dropped == sample.report.read and sample.frames.sum() == sample.report.kept
-            read_.append(True)
-        except ValueError as bad:
-            assert len(str(bad).splitlines()) == 1 and str(path) in str(bad), seed
-            read_.append(False)
-    return read_
-
-
-def test_random_edits_of_an_npz_are_read_or_refused_in_one_line(tmp_path):
-    assert sum(edited(1, tmp_path, range(120))) > 5
-
-
-def test_random_edits_of_an_hdf5_file_in_a_child_process(tmp_path):
-    tests = str(Path(__file__).parent)
-    code = f"import sys; sys.path[:0] = [{tests!r}]; import pathlib, test_mvsec; print(sum(test_mvsec.edited(0, pathlib.Path({str(tmp_path)!r}), range(120))))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 5 and done.stderr == ""
 
 
 def test_files_are_not_written_to(tmp_path, rng):

@@ -6,7 +6,6 @@ The files are written by tests/make_recordings.py, which imports nothing of stll
 import importlib.util
 import re
 import socket
-import subprocess
 import sys
 import tracemalloc
 import warnings
@@ -707,7 +706,7 @@ def refusal(folder, name=None, published="paper"):
                 for i in range(len(part)):
                     part.frames(i)
     text = str(caught.value)
-    assert len(text.splitlines()) == 1 and len(text) < 700
+    assert text.isprintable() and len(text) < 700  # one line, and no code that a terminal obeys
     return text
 
 
@@ -837,6 +836,7 @@ BAD_FILES = {  # name -> set, bytes of a recording, what the line must say
     "npy, text": ("DVSGesture", npy([["1", "2", "0", "4"]], "U4"), "got an array of <U4, expected numbers"),
     "npy, complex": ("DVSGesture", npy([[1, 2, 0, 3]], complex), "got an array of complex128, expected numbers"),
     "npy, bool": ("DVSGesture", npy([[1, 1, 0, 1]], bool), "got an array of bool, expected numbers"),
+    "npy, a type of two lines and a code for terminals": ("DVSGesture", make.npz_member((1, 4), "<f8\n\x1b[2J", bytes(32)), "something unreadable"),
     "npy, fields": ("DVSGesture", npy([(1, 2, 0, 3)], "i4,i4,i4,i4"), "expected numbers"),
     "npy, 3 columns": ("DVSGesture", npy([[1, 2, 3]]), "got an array (1, 3), expected [n, 4]: x, y, p, t in ms"),
     "npy, 5 columns": ("DVSGesture", npy([[1, 2, 3, 4, 5]]), "got an array (1, 5), expected [n, 4]"),
@@ -1162,53 +1162,6 @@ def test_steps_that_a_far_time_would_make_are_refused(tmp_path):
     make.write_npy(tmp_path / "DVSGesture/ibmGestureTest/user24_led/5.npy", [0, 4e9], [1, 2], [1, 2], [0, 1])
     with pytest.raises(ValueError, match=r"bytes\): t: got 4000000000000 us from first event to last, 53333333 steps, expected at most 10000$"):
         recorded.load(tmp_path, published="code").test.frames(0)
-
-
-# ------------------------------------------------------------------------------------------------ random edits
-
-
-@pytest.mark.parametrize("name", ["NMNIST", "NCALTECH101", "DVSGesture"])
-def test_random_edits_are_read_with_all_events_or_refused_in_one_line(name, tmp_path):
-    assert sum(edited(name, tmp_path, range(150))) > 5
-
-
-def edited(name, folder, seeds):
-    """Read a recording whose bytes were edited, once a seed; return for each whether it was read."""
-    (path,) = write(folder, name, some(name, np.random.default_rng(0), 60))
-    whole, read_ = path.read_bytes(), []
-    for seed in seeds:
-        path.write_bytes(make.edit(whole, np.random.default_rng(seed)))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                parts = recorded.load(folder, name)
-                for part in parts:
-                    for i in range(len(part)):
-                        frames, report = part.frames(i)
-                        assert report.kept + report.dropped == report.read and frames.sum(dtype=float) == report.kept
-            read_.append(True)
-        except ValueError as bad:
-            assert len(str(bad).splitlines()) == 1 and str(path) in str(bad), seed
-            read_.append(False)
-    return read_
-
-
-CHILD = """
-import sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}]
-import test_recorded
-print(sum(test_recorded.edited({name!r}, Path({folder!r}), range({low}, {high}))))
-"""
-
-
-@pytest.mark.parametrize("name", ["SHD", pytest.param("CIFAR10DVS", marks=needs_aedat)])
-def test_random_edits_of_files_that_c_libraries_read(name, tmp_path):
-    """In a child process, which an abort of the library would take along."""
-    code = CHILD.format(tests=str(Path(__file__).parent), name=name, folder=str(tmp_path), low=0, high=150)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 5 and done.stderr == ""
 
 
 # ------------------------------------------------------------------------------------------------ the real recordings

@@ -13,6 +13,7 @@ import numpy as np
 
 _FAR_US = 2**62  # 146,000 years: differences of two such times still fit in 64 bits
 _MOST_CELLS = 2**30  # 4 GiB of float32
+_PIECE = 2**15  # events at a time: what is worked out on the way stays in the processor's cache
 
 
 class Report(NamedTuple):
@@ -52,8 +53,9 @@ def seconds_to_us(t):
     return (a * 1e6).astype(np.int64) if a.dtype.kind == "f" else a.astype(np.int64) * 10**6
 
 
-def bin_by_width(t, x, y=None, p=None, *, sensor, width_us, start_us=0, n_bins=None, size=None, merge=False,
-                 binary=False, dtype=np.float32):
+def bin_by_width(
+    t, x, y=None, p=None, *, sensor, width_us, start_us=0, n_bins=None, size=None, merge=False, binary=False, dtype=np.float32
+):
     """Count events in bins of equal width: bin k is [start + k width, start + (k+1) width).
 
     Parameters
@@ -107,17 +109,16 @@ def bin_by_width(t, x, y=None, p=None, *, sensor, width_us, start_us=0, n_bins=N
     width_us = _whole("width_us", width_us, 1)
     start_us = _whole("start_us", start_us, -_FAR_US + 1)
     n_bins = n_bins if n_bins is None else _whole("n_bins", n_bins, 1)
-    t, pixel, shape = _events(t, x, y, p, sensor, size, merge)
-    inside = t >= start_us
+    t, axes, shape = _events(t, x, y, p, sensor, size, merge)
     if n_bins is None:
-        n_bins = int(t[inside].max() - start_us) // width_us + 1 if inside.any() else 1
-    inside &= t < min(start_us + n_bins * width_us, _FAR_US)
-    bins = (t[inside] - start_us) // width_us
-    return _frames(bins, pixel, inside, (n_bins, *shape), binary, dtype)
+        n_bins = max(int(t.max()) - start_us, 0) // width_us + 1 if t.size else 1
+    last = min(start_us + n_bins * width_us, _FAR_US) - 1
+    return _frames(t, start_us, last, lambda since: since // width_us, axes, (n_bins, *shape), binary, dtype)
 
 
-def bin_by_count(t, x, y=None, p=None, *, sensor, n_bins, start_us=None, stop_us=None, size=None, merge=False,
-                 binary=False, dtype=np.float32):
+def bin_by_count(
+    t, x, y=None, p=None, *, sensor, n_bins, start_us=None, stop_us=None, size=None, merge=False, binary=False, dtype=np.float32
+):
     """Count events in n_bins equal bins from start to stop, the last edge closed.
 
     Parameters
@@ -144,14 +145,17 @@ def bin_by_count(t, x, y=None, p=None, *, sensor, n_bins, start_us=None, stop_us
     array([1., 1., 1., 2.], dtype=float32)
     """
     n_bins = _whole("n_bins", n_bins, 1)
-    t, pixel, shape = _events(t, x, y, p, sensor, size, merge)
+    t, axes, shape = _events(t, x, y, p, sensor, size, merge)
     start, stop = _ends(t, start_us, stop_us)
     span = stop - start
     if span * n_bins >= 2**63:
         raise ValueError(f"n_bins: got {n_bins} over {span} us, expected a product below 2**63")
-    inside = (t >= start) & (t <= stop)
-    bins = np.minimum((t[inside] - start) * n_bins // max(span, 1), n_bins - 1)
-    return _frames(bins, pixel, inside, (n_bins, *shape), binary, dtype)
+
+    def bin_of(since):
+        """Return the bin of an event that many us after start."""
+        return np.minimum(since * n_bins // max(span, 1), n_bins - 1)
+
+    return _frames(t, start, stop, bin_of, axes, (n_bins, *shape), binary, dtype)
 
 
 def _ends(t, start_us, stop_us):
@@ -168,33 +172,37 @@ def _ends(t, start_us, stop_us):
 
 
 def _events(t, x, y, p, sensor, size, merge):
-    """Return t [n], the frame coordinates of each event ((p,) y, x, down-sampled), and the shape ((P,) H, W)."""
+    """Return t [n], the axes ((p,) y, x) as (coordinates [n], old size, new size), and the shape ((P,) H, W)."""
     sensor = _sensor("sensor", sensor)
     size = sensor if size is None else _sensor("size", size, sensor)
     t = _column("t", t, None, "iu", -_FAR_US + 1, _FAR_US, "whole microseconds of an integer type (see seconds_to_us)")
     if (y is None) != (len(sensor) == 1):
         raise ValueError(f"y: got {'None' if y is None else 'rows'} with sensor {sensor}, expected rows with (height, width) alone")
     names = (("x", x),) if y is None else (("y", y), ("x", x))
-    pixel = []
+    axes = []
     for (name, values), old, new in zip(names, sensor, size):
-        a = _column(name, values, len(t), "iuf", 0, old, f"a whole number from 0 to {old - 1}")
-        pixel.append(a * new // old)
+        axes.append((_column(name, values, len(t), "iuf", 0, old, f"a whole number from 0 to {old - 1}"), old, new))
     polarity = None if p is None else _polarity(p, len(t))
     if polarity is not None and not merge:
-        return t, (polarity, *pixel), (2, *size)
-    return (t, tuple(pixel), size) if y is None else (t, (np.zeros_like(t), *pixel), (1, *size))
+        return t, [(polarity, 2, 2), *axes], (2, *size)
+    return t, axes, (size if y is None else (1, *size))
 
 
-def _frames(bins, pixel, inside, shape, binary, dtype):
-    """Return (frames of `shape`, Report): events inside, of the given bins, counted at their pixels."""
+def _frames(t, first, last, bin_of, axes, shape, binary, dtype):
+    """Return (frames of `shape`, Report): events from first to last, both inside, counted in bin_of(t - first) at their pixels."""
     cells = int(np.prod([float(n) for n in shape]))
     if cells > _MOST_CELLS:
         raise ValueError(f"n_bins: got frames of shape {shape}, {cells} cells, expected at most {_MOST_CELLS} (is start_us right?)")
-    report = Report(inside.size, bins.size, inside.size - bins.size)
-    if not report.read:
+    if not t.size:
         warnings.warn(f"t: got no events, expected at least one; all {shape[0]} frames are zero", stacklevel=3)
+    cell = _cells(t, first, last, bin_of, axes)
     # Counted in 64 bits and then fitted: adding up in the dtype itself would wrap (int16) or stall (float16) unseen.
-    where, counts = np.unique(np.ravel_multi_index((bins, *(c[inside] for c in pixel)), shape), return_counts=True)
+    if cells > cell.size:  # sorting takes memory for the events alone, not for the cells that stay empty
+        where, counts = np.unique(cell, return_counts=True)
+    else:
+        counts = np.bincount(cell)
+        where = np.flatnonzero(counts)
+        counts = counts[where]
     if binary:
         counts = np.ones_like(counts)
     dtype, most = _holds(dtype)
@@ -204,7 +212,26 @@ def _frames(bins, pixel, inside, shape, binary, dtype):
         raise ValueError(f"dtype: got {dtype}, expected one that holds {counts[i]}, the count at {at}")
     frames = np.zeros(shape, dtype)
     frames.reshape(-1)[where] = counts
-    return frames, report
+    return frames, Report(t.size, cell.size, t.size - cell.size)
+
+
+def _cells(t, first, last, bin_of, axes):
+    """Return the flat index [kept] into the frames of each event from first to last, in 64 bits whatever the types of the columns."""
+    out, kept = np.empty(t.size, np.int64), 0
+    for i in range(0, t.size, _PIECE):
+        piece = slice(i, i + _PIECE)
+        since = t[piece].astype(np.int64) - first
+        inside = (since >= 0) & (since <= last - first)
+        cell = bin_of(since)  # of an event outside: anything, it may even wrap
+        for column, old, new in axes:
+            at = column[piece].astype(np.int64)
+            cell *= new
+            cell += at if new == old else at * new // old
+        if not inside.all():
+            cell = cell[inside]
+        out[kept : kept + cell.size] = cell
+        kept += cell.size
+    return out[:kept]
 
 
 def _holds(dtype):
@@ -252,7 +279,7 @@ def _array(name, values, kinds, expected):
     if a.dtype.kind not in kinds:
         i = _odd(a)
         raise ValueError(f"{name}[{i}]: got {_short(a.item(i))} in an array of {a.dtype}, expected {expected}")
-    return a.astype(np.float64) if a.dtype.kind == "f" else a
+    return a.astype(np.float64, copy=False) if a.dtype.kind == "f" else a
 
 
 def _odd(a):
@@ -272,23 +299,25 @@ def _refuse(name, a, bad, expected):
 
 
 def _column(name, values, length, kinds, low, high, expected):
-    """Return values as int64 [n], refused unless each is a whole number with low <= value < high."""
+    """Return values as an array [n] of their own type, refused unless each is a whole number with low <= value < high."""
     a = _array(name, values, kinds, expected)
     if a.ndim != 1:
         raise ValueError(f"{name}: got shape {a.shape}, expected [n], one entry an event")
     if length is not None and len(a) != length:
         raise ValueError(f"{name}: got {len(a)} entries, expected {length}, as many as t")
-    # Said positively, so that NaN, of which no comparison is true, is refused too.
-    _refuse(name, a, ~((a >= low) & (a < high) & (a == np.floor(a))), expected)
-    return a.astype(np.int64)
+    # Of whole numbers the extremes say whether to look closer: no array of 10 million comparisons for good events.
+    if a.dtype.kind == "f" or (a.size and not (low <= a.min().item() and a.max().item() < high)):
+        # Said positively, so that NaN, of which no comparison is true, is refused too.
+        _refuse(name, a, ~((a >= low) & (a < high) & (a == np.floor(a))), expected)
+    return a
 
 
 def _polarity(p, length):
-    """Return polarities as 0 (OFF) and 1 (ON), shape [n]."""
+    """Return polarities as False (OFF) and True (ON), shape [n]."""
     p = _column("p", p, length, "biuf", -1, 2, "a polarity, -1, 0 or 1")
-    if (p == -1).any():
+    if p.min(initial=0) == -1:
         _refuse("p", p, p == 0, "-1 or 1, as elsewhere in p")
-    return (p == 1).astype(np.int64)
+    return p == 1
 
 
 def _short(value):

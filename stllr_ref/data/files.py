@@ -19,7 +19,13 @@ _FAR_US = 2**62  # as in `events`
 
 
 class BadFile(ValueError):
-    """A file that is missing, cut short, or holds something else than it should; the message names it and its size."""
+    """A file that is missing, cut short, or holds something else than it should; the message names it and its size.
+
+    It may quote the file: a line break in there, or a code that a terminal obeys, is shown as it would be typed.
+    """
+
+    def __init__(self, text):
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
 
 
 def refuse(path, found, expected):
