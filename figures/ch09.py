@@ -73,7 +73,7 @@ _SIGNAL = {"bp": "error", "dfa": "jump", "adaptive": "jump", "drtp": "label", "h
 def place(name):
     """Return the keys in TIME and in SPACE of a rule of the family, read off its algorithm, its rule for the upper layer and its signal."""
     space = _SIGNAL.get(classify.signal_of(replace(SETTINGS, rule=name)), "local")
-    run, rule = FAMILY[name].algorithm(SETTINGS), FAMILY[name].rule(SETTINGS, False, True)
+    run, rule = FAMILY[name].algorithm(SETTINGS, network.run), FAMILY[name].rule(SETTINGS, False, True)
     if run is bptt.run or run is rtrl.run:
         return "all" if run is bptt.run else "full", space
     if getattr(run, "func", None) is bptt.run:

@@ -1,6 +1,6 @@
 """S-TLLR in plain NumPy: a reference to read, to teach from, and to check other implementations against."""
 
-from stllr_ref import bptt, network, rtrl, training, twins
+from stllr_ref import bptt, engine, network, rtrl, training, twins
 from stllr_ref.gradcheck import cosine
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, mse, window

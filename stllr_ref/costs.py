@@ -10,8 +10,9 @@ products of all synapses in one step, the paper has
 | S-TLLR | 2 sum N_l    | 3 last S: causal and non-causal term, error sent down   |
 
 Both are idealised.  S-TLLR really keeps a trace of what *enters* each synapse and one of each neuron, sum (N_{l-1} + N_l)
-(one trace more where a layer is recurrent), beside the potentials that the network has anyway; BPTT keeps potential, spike
-and Psi of every step.  The lowest layer sends no error down and a readout has no non-causal term, so fewer MACs are done.
+(one trace more where a layer is recurrent), beside the potentials that the network has anyway; BPTT keeps
+just that, the potential of every step, since spikes and Psi are made from it again.  The lowest layer sends no error down
+and a readout has no non-causal term, so fewer MACs are done.
 `formulas` has the paper's numbers beside ours; `measure` counts them.
 """
 
@@ -20,9 +21,8 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import numpy as np
-
-from stllr_ref import rtrl
+from stllr_ref import bptt, rtrl
+from stllr_ref.chunks import parts
 from stllr_ref.network import as_input
 
 
@@ -91,11 +91,6 @@ def _potentials(layers):
     return sum(s.n * (1 + (s.macs_V > 0)) for s in layers)
 
 
-def _trail(layers, T):
-    """Return potential, output and Psi of every step (a readout's output is its potential), and the zeros that enter V first."""
-    return sum(T * s.n * (2 + s.fires) + s.n * (s.macs_V > 0) for s in layers)
-
-
 def _tangents(layers):
     """Return a number for each weight and each neuron that it reaches, two where the neuron is recurrent."""
     return sum(s.weights * _potentials(layers[i:]) for i, s in enumerate(layers))
@@ -156,8 +151,8 @@ def formulas(layers, T, last, share=1.0):
     table = {
         "stllr": Formula("n", "n^2", 2 * N, u + x + n + r, 3 * w * S, T * (x + n + r)),
         "stllr0": Formula("n", "n^2", N, u + x + r, 2 * w * S, T * (x + r)),
-        "bptt": Formula("T n", "T n^2", T * N, _trail(layers, T), 2 * T * S, 2 * T * N),
-        "tbptt": Formula("last n", "last n^2", w * N, _trail(layers, T), 2 * w * S, 2 * w * N),
+        "bptt": Formula("T n", "T n^2", T * N, T * N, 2 * T * S, 2 * T * N),
+        "tbptt": Formula("last n", "last n^2", w * N, T * N, 2 * w * S, 2 * w * N),
         "rtrl": Formula("n^3", "n^4", sum(s.weights * s.n for s in layers), u + tangents, _tangent_macs(layers, T), 2 * T * tangents),
         "sltt": Formula("0", "n^2", 0, u, 2 * w * S, 0),
         "eprop": Formula("n^2", "n^2", S, u + x + e + r, w * (S + top), T * (x + 2 * e + r) + w * e),
@@ -263,35 +258,16 @@ def tangent_bytes(net, x=None):
     return state_bytes(net) + rtrl.state_numbers(net) * net.dtype.itemsize
 
 
-def trail_bytes(net, x):
-    """Return the bytes that BPTT stores of the steps of x [T, B, ...]: every array of its trail once, x itself apart."""
-    x, owners = as_input(net, x), {}
+def stored_bytes(net, x):
+    """Return the bytes that BPTT stores of the steps of x [T, B, ...]: the potentials of all neurons."""
+    x = as_input(net, x)
     net.reset(traces=False)
-    for x_t in x:
-        net.step(x_t)
-        owners |= {id(a): a for a in map(_owner, _arrays(net.trail))}
+    potentials = bptt.stored(net, x, list(parts(net, len(x))))[1]
     net.reset()
-    owners.pop(id(_owner(x)), None)
-    return sum(a.nbytes for a in owners.values())
+    return sum(u.nbytes for us in potentials for u in us)
 
 
-def _arrays(kept):
-    """Yield the arrays inside tuples, lists and dicts."""
-    if isinstance(kept, np.ndarray):
-        yield kept
-    elif isinstance(kept, (tuple, list, dict)):
-        for item in kept.values() if isinstance(kept, dict) else kept:
-            yield from _arrays(item)
-
-
-def _owner(array):
-    """Return the array that owns the memory of a view."""
-    while array.base is not None:
-        array = array.base
-    return array
-
-
-STATE = {"bptt": trail_bytes, "tbptt": trail_bytes, "rtrl": tangent_bytes}  # of other rules: state_bytes
+STATE = {"bptt": stored_bytes, "tbptt": stored_bytes, "rtrl": tangent_bytes}  # of other rules: state_bytes
 
 
 class Cost(NamedTuple):

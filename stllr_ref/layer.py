@@ -140,11 +140,16 @@ class Layer:
         if self.bias is not None:
             current = current + self.bias.forward()
         u = current if self.kept is None else self.kept + current
-        y, psi = (np.asarray(out).astype(u.dtype, copy=False) for out in self.neuron.fire(u))  # a Psi of one's own may lift float32
-        checks.same("Psi", psi.shape, u.shape)
+        y, psi = self.fire(u)
         self.kept, self.y = self.neuron.rest(u, y), y
         self.now = self._remember(inputs, u, y, psi)
         return y
+
+    def fire(self, u):
+        """Return y and psi of u [..., B, ...] in its dtype, which a Psi of one's own may lift, refused unless of its shape."""
+        y, psi = (np.asarray(out).astype(u.dtype, copy=False) for out in self.neuron.fire(u))
+        checks.same("Psi", psi.shape, u.shape)
+        return y, psi
 
     def _plus(self, name, current, added):
         """Return current + added, refused unless both are of one shape: nothing may broadcast."""
@@ -179,22 +184,26 @@ class Layer:
         delta = np.asarray(delta).astype(now.u.dtype, copy=False)
         if self.synaptic:
             for name, dvalue in rule.grads(delta).items():
-                self._add(name, dvalue.reshape(self.weights()[name].value.shape))
+                self.add(name, dvalue.reshape(self.weights()[name].value.shape))
             return
         # `outer` sums over the leading axes: stacked there, all terms of the rule are one matrix product
-        posts = rule.posts(now.eligible, now.past)
-        if len(posts) != len(rule.decays):
-            raise ValueError(f"rule: got {len(posts)} posts for {len(rule.decays)} decays, expected one a term")
-        for post in posts:
-            checks.same("post factor of the rule", np.shape(post), delta.shape)
-        posts = np.stack([delta * post for post in posts]).astype(now.u.dtype, copy=False)
+        posts = np.stack([delta * post for post in self.posts(now.eligible, now.past)]).astype(now.u.dtype, copy=False)
         for name, synapse in self.synapses.items():
-            self._add(name, synapse.outer(posts, np.stack(now.pre[name])))
+            self.add(name, synapse.outer(posts, np.stack(now.pre[name])))
         if self.bias is not None:
             post = delta * rule.bias_post(now.psi, now.eligible)
-            self._add("b", self.bias.outer(post.astype(now.u.dtype, copy=False), self.ones))
+            self.add("b", self.bias.outer(post.astype(now.u.dtype, copy=False), self.ones))
 
-    def _add(self, name, dvalue):
+    def posts(self, eligible, past):
+        """Return the post factor of each term of the rule, refused unless as many as decays and of the shape of eligible [B, ...]."""
+        posts = self.rule.posts(eligible, past)
+        if len(posts) != len(self.rule.decays):
+            raise ValueError(f"rule: got {len(posts)} posts for {len(self.rule.decays)} decays, expected one a term")
+        for post in posts:
+            checks.same("post factor of the rule", np.shape(post), eligible.shape)
+        return posts
+
+    def add(self, name, dvalue):
         """Add dvalue, a fresh array, to the gradient of a synapse's value."""
         if name in self.sums:
             self.sums[name] += dvalue

@@ -11,23 +11,12 @@ import numpy as np
 from stllr_ref import checks
 
 
-def _blocks(x, k):
-    """Return x [..., H, W] as blocks [..., H//k, W//k, k*k], row-major inside a block; odd last rows and columns drop."""
-    *lead, H, W = x.shape
-    h, w = H // k, W // k
+def _taps(x, k):
+    """Return views [..., H//k, W//k] of x [..., H, W], one for each place in a k x k block, row-major; odd last rows and columns drop."""
+    h, w = x.shape[-2] // k, x.shape[-1] // k
     if not (h and w):
-        raise ValueError(f"x: got an image of {H} x {W} to pool by {k}, expected at least {k} x {k}")
-    cut = x[..., : h * k, : w * k].reshape(*lead, h, k, w, k)
-    return np.moveaxis(cut, -3, -2).reshape(*lead, h, w, k * k)
-
-
-def _unblock(blocks, shape, k):
-    """Return blocks [..., h, w, k*k] laid back into zeros of `shape`, the transpose of `_blocks`."""
-    *lead, h, w, _ = blocks.shape
-    out = np.zeros(shape, blocks.dtype)
-    image = np.moveaxis(blocks.reshape(*lead, h, w, k, k), -2, -3).reshape(*lead, h * k, w * k)
-    out[..., : h * k, : w * k] = image
-    return out
+        raise ValueError(f"x: got an image of {x.shape[-2]} x {x.shape[-1]} to pool by {k}, expected at least {k} x {k}")
+    return [x[..., i : h * k : k, j : w * k : k] for i in range(k) for j in range(k)]
 
 
 class MaxPool:
@@ -42,16 +31,21 @@ class MaxPool:
 
     def forward(self, x):
         """Return the pooled image and (winner of each block, shape of x)."""
-        blocks = _blocks(x, self.k)
-        winner = blocks.real.argmax(-1)[..., None]
-        return np.take_along_axis(blocks, winner, -1)[..., 0], (winner, x.shape)
+        first, *others = _taps(x, self.k)
+        out, winner = first.copy(), np.zeros(first.shape, np.min_scalar_type(self.k**2 - 1))
+        for n, tap in enumerate(others, 1):
+            larger = tap.real > out.real  # strictly: a tie stays with the earlier
+            np.copyto(out, tap, where=larger)
+            np.copyto(winner, n, where=larger, casting="unsafe")
+        return out, (winner, x.shape)
 
     def backward(self, g, memo):
         """Return g [..., H//k, W//k] sent to the winners, [..., H, W]."""
         winner, shape = memo
-        blocks = np.zeros((*g.shape, self.k * self.k), g.dtype)
-        np.put_along_axis(blocks, winner, g[..., None], -1)
-        return _unblock(blocks, shape, self.k)
+        out = np.zeros(shape, g.dtype)
+        for n, tap in enumerate(_taps(out, self.k)):
+            np.copyto(tap, g, where=winner == n)
+        return out
 
 
 class AvgPool:
@@ -62,12 +56,14 @@ class AvgPool:
 
     def forward(self, x):
         """Return the pooled image and the shape of x."""
-        return _blocks(x, self.k).mean(-1), x.shape
+        return sum(_taps(x, self.k)) / self.k**2, x.shape
 
     def backward(self, g, memo):
         """Return g [..., H//k, W//k] spread evenly over its blocks, [..., H, W]."""
-        n = self.k * self.k
-        return _unblock(np.repeat(g[..., None] / n, n, -1), (*g.shape[:-2], *memo[-2:]), self.k)
+        out = np.zeros((*g.shape[:-2], *memo[-2:]), g.dtype)
+        for tap in _taps(out, self.k):
+            np.divide(g, self.k**2, out=tap)
+        return out
 
 
 class GlobalAvg:
@@ -80,7 +76,7 @@ class GlobalAvg:
     def backward(self, g, memo):
         """Return g [..., C] spread evenly over the pixels, [..., C, H, W]."""
         H, W = memo[-2:]
-        return np.repeat(g / (H * W), H * W, -1).reshape(*g.shape, H, W)
+        return np.broadcast_to((g / (H * W))[..., None, None], (*g.shape, H, W))
 
 
 class Flatten:
@@ -107,7 +103,7 @@ class Upsample:
 
     def backward(self, g, memo):
         """Return the sum of g [..., H k, W k] over each pixel's copies, [..., H, W]."""
-        return _blocks(g, self.k).sum(-1)
+        return sum(_taps(g, self.k))
 
 
 class Dropout:

@@ -153,29 +153,43 @@ class Network:
         checks.same("err", err.shape, self.out.shape)
         checks.same("inside", on.shape, err.shape[:1])
         mask = on.reshape(-1, *[1] * (err.ndim - 1))
-        delta, skipped, replaced = err * mask / self.dtype.type(len(err)), {}, False
-        number = len(self.layers)
-        for item, trail in zip(reversed(self.row), reversed(self.trail)):
+        self.descend(
+            err * mask / self.dtype.type(len(err)),
+            self.trail,
+            lambda layer, now, delta: layer.learn(delta),
+            lambda signal, out: self.signalled(signal, err, target, out, on),
+        )
+
+    def descend(self, delta, trail, teach, signalled):
+        """Send the output's delta [..., B, ...] down the row, past what the way up left in trail.
+
+        teach(layer, now, delta) lets a layer learn; signalled(signal, out) is what a signal puts in the error's place.
+        """
+        number, skipped, replaced = len(self.layers), {}, False
+        for item, kept in zip(reversed(self.row), reversed(trail)):
             if isinstance(item, Layer):
                 number -= 1
                 if number in skipped and not replaced:
                     delta = skipped[number] if delta is None else delta + skipped[number]
-                delta, replaced = self._teach(item, delta, number, skipped), False
+                if delta is not None:
+                    teach(item, kept, delta)
+                    delta = self._send(item, kept, delta, number, skipped)
+                replaced = False
             elif hasattr(item, "delta"):
-                delta, replaced = self._signal(item, err, target, trail, on), True
+                delta, replaced = signalled(item, kept), True
             elif delta is not None:
-                delta = item.backward(delta, trail)
+                delta = item.backward(delta, kept)
 
-    def _teach(self, layer, delta, number, skipped):
-        """Let a layer learn from delta [B, ...]; return what it sends down, or None where nobody below would read it."""
-        if delta is None:
+    def _send(self, layer, now, delta, number, skipped):
+        """Return what a layer sends down, or None where nobody below would read it; what its skips send is added to skipped."""
+        below = self._reads_error(number)
+        if not (below or layer.skips):
             return None
-        layer.learn(delta)
-        g = delta * layer.now.psi
+        g = delta * now.psi
         for name, source in layer.skips.items():
-            sent = layer.synapses[name].backward(g, layer.now.inputs[name].shape)
+            sent = layer.synapses[name].backward(g, now.inputs[name].shape)
             skipped[source] = sent if source not in skipped else skipped[source] + sent
-        return layer.send(g) if self._reads_error(number) else None
+        return layer.send(g) if below else None
 
     def _reads_error(self, number):
         """Return whether the layer below layer `number` takes its error from above, not from a signal."""
@@ -184,7 +198,7 @@ class Network:
         low, high = (self.row.index(self.layers[i]) for i in (number - 1, number))
         return not any(hasattr(item, "delta") for item in self.row[low:high])
 
-    def _signal(self, signal, err, target, out, on):
+    def signalled(self, signal, err, target, out, on):
         """Return the signal for what it sees, out [B, ...], masked by the window on [B]; a learned one learns too."""
         delta = signal.delta(err, target, out)
         if getattr(signal, "learned", False):

@@ -121,7 +121,7 @@ def _direct(layer, name, now):
         b = layer.bias.weight.value
         return np.eye(b.size, dtype=b.dtype).reshape(b.size, 1, *b.shape) * np.ones_like(now.u)
     synapse, x = layer.synapses[name], now.inputs[name]
-    features = np.moveaxis(synapse.patches(x) if isinstance(synapse, Conv2d) else x, -1, 0)  # [F, B, ...] a row of W multiplies
+    features = synapse.columns(x) if isinstance(synapse, Conv2d) else x.T  # [F, B, ...] a row of W multiplies
     rows = np.arange(len(synapse.weight.value))
     out = np.zeros((len(rows), len(features), len(x), len(rows), *features.shape[2:]), x.dtype)
     out[rows, :, :, rows] = features  # row i of W reaches unit i alone

@@ -10,7 +10,6 @@ its input is the number 1, which no error needs to reach.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from stllr_ref import checks
 from stllr_ref.weights import as_weight
@@ -37,11 +36,12 @@ class Dense:
         W = self.weight.value
         if x.shape[-1] != W.shape[1]:
             raise ValueError(f"x: got {x.shape[-1]} inputs, expected {W.shape[1]} (W has shape {W.shape})")
-        return x @ W.T
+        return (x.reshape(-1, x.shape[-1]) @ W.T).reshape(*x.shape[:-1], len(W))  # one product, however many leading axes
 
     def backward(self, g, shape=None):
         """Return g W, [..., N_out] -> [..., N_in]; the shape of the input is known."""
-        return g @ self.weight.value
+        W = self.weight.value
+        return (g.reshape(-1, len(W)) @ W).reshape(*g.shape[:-1], W.shape[1])
 
     def outer(self, post, pre):
         """Return sum of post_i pre_j over the leading axes, [..., N_out] and [..., N_in] -> [N_out, N_in]."""
@@ -62,7 +62,7 @@ class Conv2d:
 
     Notes
     -----
-    H' = (H + 2 padding - k) // stride + 1.  Each verb is one matrix product over patches (im2col).
+    H' = (H + 2 padding - k) // stride + 1.  Each verb is one matrix product, with the patches as columns (im2col).
     """
 
     axes = 3
@@ -76,25 +76,38 @@ class Conv2d:
         self.stride = checks.whole("stride", stride, 1)
         self.padding = self.k // 2 if padding is None else checks.whole("padding", padding, 0)
 
-    def patches(self, x):
-        """Return the patches of x [..., C, H, W] under the filter, [M, H', W', C k k] with M the product of the leading axes."""
-        p, s, k = self.padding, self.stride, self.k
+    def _taps(self, h, w):
+        """Yield for each entry (i, j) of the filter which h x w pixels of the padded image it meets, as (i, j, rows, columns)."""
+        s = self.stride
+        for i in range(self.k):
+            for j in range(self.k):
+                yield i, j, slice(i, i + s * h, s), slice(j, j + s * w, s)
+
+    def _size(self, H, W):
+        """Return H', W' of an image of H x W."""
+        return tuple((n + 2 * self.padding - self.k) // self.stride + 1 for n in (H, W))
+
+    def columns(self, x):
+        """Return the patches of x [..., C, H, W] under the filter, [C k k, M, H', W'] with M the product of the leading axes."""
+        p, k = self.padding, self.k
         C, H, W = x.shape[-3:]
         if C != self.weight.value.shape[1] or min(H, W) + 2 * p < k:
             expected = f"{self.weight.value.shape[1]} channels of at least {k - 2 * p} x {k - 2 * p}"
             raise ValueError(f"x: got an image of {C} x {H} x {W}, expected {expected}")
         x = x.reshape(-1, C, H, W)
-        padded = np.zeros((len(x), C, H + 2 * p, W + 2 * p), x.dtype)
-        padded[:, :, p : p + H, p : p + W] = x
-        windows = sliding_window_view(padded, (k, k), (2, 3))[:, :, ::s, ::s]
-        M, _, h, w = windows.shape[:4]
-        return windows.transpose(0, 2, 3, 1, 4, 5).reshape(M, h, w, C * k * k)
+        padded = np.zeros((C, len(x), H + 2 * p, W + 2 * p), x.dtype)
+        padded[:, :, p : p + H, p : p + W] = x.swapaxes(0, 1)
+        columns = np.empty((C, k, k, len(x), *self._size(H, W)), x.dtype)
+        for i, j, rows, cols in self._taps(*columns.shape[-2:]):  # k k copies of long rows, in place of H' W' copies of short ones
+            columns[:, i, j] = padded[:, :, rows, cols]
+        return columns.reshape(C * k * k, *columns.shape[-3:])
 
-    def forward(self, x):
-        """Return the filtered image, [..., C_in, H, W] -> [..., C_out, H', W']."""
+    def forward(self, x, columns=None):
+        """Return the filtered image, [..., C_in, H, W] -> [..., C_out, H', W']; columns are those of x, if known."""
         W = self.weight.value
-        out = self.patches(x) @ W.reshape(len(W), -1).T
-        return np.moveaxis(out, -1, 1).reshape(*x.shape[:-3], len(W), *out.shape[1:3])
+        columns = self.columns(x) if columns is None else columns
+        out = W.reshape(len(W), -1) @ columns.reshape(len(columns), -1)
+        return out.reshape(len(W), *columns.shape[1:]).swapaxes(0, 1).reshape(*x.shape[:-3], len(W), *columns.shape[2:])
 
     def backward(self, g, shape=None):
         """Return the transpose, [..., C_out, H', W'] -> [..., C_in, H, W].
@@ -104,20 +117,21 @@ class Conv2d:
         W, p, s, k = self.weight.value, self.padding, self.stride, self.k
         C, (h, w) = W.shape[1], g.shape[-2:]
         H, width = (s * (n - 1) + k - 2 * p for n in (h, w)) if shape is None else shape[-2:]
-        G = g.reshape(-1, len(W), h * w).swapaxes(1, 2) @ W.reshape(len(W), -1)  # [M, H' W', C k k]
-        G = G.reshape(-1, h, w, C, k, k)
-        out = np.zeros((len(G), C, H + 2 * p, width + 2 * p), G.dtype)
-        for i in range(k):  # each filter tap lands on its own, non-overlapping, grid of pixels
-            for j in range(k):
-                out[:, :, i : i + s * h : s, j : j + s * w : s] += G[..., i, j].transpose(0, 3, 1, 2)
-        return out[:, :, p : p + H, p : p + width].reshape(*g.shape[:-3], C, H, width)
+        columns = (W.reshape(len(W), -1).T @ self._by_channel(g)).reshape(C, k, k, -1, h, w)
+        out = np.zeros((C, columns.shape[3], H + 2 * p, width + 2 * p), columns.dtype)
+        for i, j, rows, cols in self._taps(h, w):  # what a tap meets is a grid of pixels that do not overlap
+            out[:, :, rows, cols] += columns[:, i, j]
+        return out[:, :, p : p + H, p : p + width].swapaxes(0, 1).reshape(*g.shape[:-3], C, H, width)
 
-    def outer(self, post, pre):
-        """Return sum over leading axes and positions of post times patch of pre, [C_out, C_in, k, k]."""
-        W = self.weight.value
-        columns = self.patches(pre)
-        rows = np.moveaxis(post, -3, -1).reshape(-1, len(W))
-        return (rows.T @ columns.reshape(len(rows), -1)).reshape(W.shape)
+    def outer(self, post, pre, columns=None):
+        """Return the sum over leading axes and positions of post times patch of pre, [C_out, C_in, k, k]; columns as in `forward`."""
+        columns = self.columns(pre) if columns is None else columns
+        return (self._by_channel(post) @ columns.reshape(len(columns), -1).T).reshape(self.weight.value.shape)
+
+    def _by_channel(self, g):
+        """Return g [..., C_out, H', W'] as a matrix with a row a channel, [C_out, M H' W']."""
+        C = len(self.weight.value)
+        return g.reshape(-1, C, *g.shape[-2:]).swapaxes(0, 1).reshape(C, -1)
 
 
 class Bias:

@@ -1,6 +1,6 @@
 r"""Training: an epoch loop around any algorithm, predictions, and checkpoints.
 
-The algorithm is an argument: `network.run` (S-TLLR and its kin), `bptt.run`, or a function of the same signature.
+The algorithm is an argument: `engine.run` (S-TLLR and its kin), `bptt.run`, or a function of the same signature.
 """
 
 import os
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stllr_ref import checks, network
+from stllr_ref import checks, engine
 from stllr_ref.gradcheck import activity
 from stllr_ref.losses import cross_entropy, softmax, window
 from stllr_ref.optim import Adam, cosine_schedule
@@ -92,7 +92,7 @@ def predict(net, x, *, last, lengths=None, score=window_softmax, batch=200):
     checks.whole("last", last, 1)
     parts = []
     for at in batches(x.shape[1], batch):
-        logits = network.forward(net, x[:, at])
+        logits = engine.forward(net, np.take(x, at, 1))
         parts.append(score(logits, window(len(x), lengths[at], last=last)).argmax(1))
     return np.concatenate(parts)
 
@@ -103,12 +103,12 @@ def evaluate(net, data, *, last, metric=accuracy, batch=200):
     checks.whole("last", last, 1)
     total = 0.0
     for at in batches(len(y), batch):
-        logits = network.forward(net, x[:, at])
+        logits = engine.forward(net, np.take(x, at, 1))
         total += len(at) * metric(logits, y[at], window(len(x), lengths[at], last=last))
     return total / len(y)
 
 
-def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross_entropy, run=network.run, metric=accuracy, callback=None):
+def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross_entropy, run=None, metric=accuracy, callback=None):
     r"""Train a network and return what each epoch showed.
 
     Parameters
@@ -126,7 +126,7 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
     rng : numpy.random.Generator
         Draws the order of the samples and dropout masks.
     loss, run : callable
-        Loss, and algorithm with the signature of `network.run`.
+        Loss, and algorithm with the signature of `network.run`; None is the fastest that takes the network's rules.
     metric : callable
         (logits, target, inside) -> number, recorded as score.
     callback : callable, optional
@@ -151,13 +151,13 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
     checks.whole("last", last, 1)
     checks.whole("epochs", epochs, 1)
     checks.whole("batch", batch, 1)
-    optimiser, history = Adam(net, lr), []
+    optimiser, history, run = Adam(net, lr), [], run or engine.fastest(net)
     for epoch in range(1, epochs + 1):
         optimiser.lr = lr * cosine_schedule(epoch - 1, epochs)
         total, score, norms = 0.0, 0.0, {}
         for at in batches(len(y), batch, rng):
             inside = window(len(x), lengths[at], last=last)
-            logits = _update(net, optimiser, run, x[:, at], y[at], loss, inside, rng, epoch, norms)
+            logits = _update(net, optimiser, run, np.take(x, at, 1), y[at], loss, inside, rng, epoch, norms)
             total += sum(float((loss(z, y[at])[0] * on).sum()) for z, on in zip(logits, inside) if on.any())
             score += len(at) * metric(logits, y[at], inside)
         shown = slice(0, min(batch, len(y)))

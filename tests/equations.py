@@ -33,7 +33,7 @@ EQUATIONS = {
         ["STDP's past including now"]),
     5: BY_TRACES,
     6: BY_TRACES,
-    7: Equation("exact BPTT", "bptt:run",
+    7: Equation("exact BPTT", "bptt:_Backward._potentials",
         ["test_bptt.py::test_bptt_is_the_loops[detached-soft-dense-2]", "test_exactness.py::test_bptt_is_the_complex_step_in_a_random_direction[soft-triangle-dense-2-tangent]"],
         ["BPTT walked forwards"]),
     8: Equation("three factors, filtered by beta", "synaptic:Filtered.step",

@@ -225,12 +225,16 @@ def test_other_work_of_signals_is_a_number_for_each_class_and_neuron():
     assert table["lls"].other == 2 * once + T * 5  # and the trace of what enters its readout, which learns by OTTT
 
 
-def test_macs_of_etlp_are_the_whole_batch_s_in_each_step_with_an_event(monkeypatch):
-    seen, real = [], network.run
-    monkeypatch.setattr(network, "run", lambda net, x, target, loss, inside, **more: seen.append(inside) or real(net, x, target, loss, inside, **more))
+def test_macs_of_etlp_are_the_whole_batch_s_in_each_step_with_an_event():
+    seen = []
+
+    def seeing(net, x, target, loss, inside, **more):
+        seen.append(inside)
+        return network.run(net, x, target, loss, inside, **more)
+
     settings, (x, target, inside) = replace(SMALL, rule="etlp"), batch((11,), steps=20, last=12)
     net = classify.build(settings, 11, O, seed=0)
-    cost = costs.measure(classify.algorithm(settings), net, x, target, cross_entropy, inside, rng=np.random.default_rng(0))
+    cost = costs.measure(classify.algorithm(settings, seeing), net, x, target, cross_entropy, inside, rng=np.random.default_rng(0))
     steps, products = seen[0].any(1).sum(), 11 * 7 + 7 * 5 + 5 * O
     assert 0 < seen[0].sum(1).max() < B and 0 < steps < 12  # no event has the whole batch, some steps have none
     assert cost.learning == steps * B * products
@@ -309,11 +313,10 @@ def test_tc24_memory_of_s_tllr_stays_and_of_bptt_grows_thirtyfold():
         cost()  # so that what Python keeps for good is there
         _, _, state[steps], peak = cost()
         peaks[steps] = peak - steps * 2 * 8  # the logits that are returned
-        trails[steps] = costs.trail_bytes(net, x)
+        trails[steps] = costs.stored_bytes(net, x)
     assert state[10] == state[300] == 8 * (200 + 2 + 2 * 200)  # potentials, and 2 * 200 numbers of traces
     assert abs(peaks[300] - peaks[10]) < 0.01 * peaks[10]
-    readout = {steps: steps * 2 * 2 * 8 for steps in (10, 300)}  # u and psi of two outputs
-    stored = {steps: (trails[steps] - readout[steps]) / (3 * 8) for steps in (10, 300)}  # of u, y and psi each
+    stored = {steps: trails[steps] / 8 - 2 * steps for steps in (10, 300)}  # two outputs apart
     assert stored == {10: 2000, 300: 60000}
     both = [costs.measure(bptt.run, net, *batch((100,), steps, 1, 5)[:2], cross_entropy, window(steps, [steps], last=5)).peak for steps in (10, 300)]
     assert both[1] - both[0] > 0.9 * (trails[300] - trails[10])
@@ -337,11 +340,9 @@ def test_measure_sees_a_peak_that_is_there_and_stops_tracing_whatever_happens():
     assert costs.measure(network.run, net, x, target, cross_entropy, inside).peak < 1_000_000
 
 
-def test_the_trail_is_every_array_once():
-    """Potential, spike and Psi of each neuron and step: what a layer sends up is what the next takes in, x is not BPTT's."""
+def test_bptt_stores_the_potential_of_each_neuron_and_step():
     net, x = dense(), batch((N,))[0]
-    assert costs.trail_bytes(net, x) == 8 * B * T * (3 * (H + K) + 2 * O)
-    assert costs.trail_bytes(recurrent(), x) - costs.trail_bytes(net, x) == 8 * B * K  # zeros that enter V at first
+    assert costs.stored_bytes(net, x) == costs.stored_bytes(recurrent(), x) == 8 * B * T * (H + K + O)
 
 
 
@@ -419,7 +420,7 @@ def test_state_grows_with_the_power_of_the_layer_that_the_table_says(name):
         if name.startswith("rtrl"):
             numbers.append(tangents(net, x))
         elif name == "bptt":
-            numbers.append(costs.trail_bytes(net, x))
+            numbers.append(costs.stored_bytes(net, x))
         else:
             network.run(net, x, np.array([0]), cross_entropy, np.ones((3, 1), bool))
             numbers.append(costs.state_bytes(net))

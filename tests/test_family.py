@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 
@@ -49,21 +48,16 @@ def built(s, seed=11):
     return net, x
 
 
-@contextmanager
 def drawn(inside):
-    """Put into the list `inside` the window that an algorithm hands to `network.run`, at every run of it."""
-    run = network.run
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "run", lambda net, x, target, loss, on, **more: inside.append(on) or run(net, x, target, loss, on, **more))
-        yield
+    """Return `network.run`, which puts into the list `inside` the window that an algorithm hands to it, at every run."""
+    return lambda net, x, target, loss, on, **more: inside.append(on) or network.run(net, x, target, loss, on, **more)
 
 
 def gradients(s, seed=3):
     """Return (network, input, logits, gradients, the window in which the rule really learned)."""
     net, x = built(s)
     inside = []
-    with drawn(inside):
-        logits, grads = classify.algorithm(s)(net, x, TARGET, cross_entropy, INSIDE, rng=np.random.default_rng(seed))
+    logits, grads = classify.algorithm(s, drawn(inside))(net, x, TARGET, cross_entropy, INSIDE, rng=np.random.default_rng(seed))
     return net, x, logits, grads, inside[0] if s.rule in DRAWN else INSIDE
 
 
@@ -172,8 +166,8 @@ WIDE = window(20, [20, 20, 18], last=20)
 def draw(algorithm, inside, rng, share):
     """Return the window that an algorithm draws on a tiny network."""
     net, seen = classify.build(settings("sltt"), N, O, 0), []
-    with drawn(seen):
-        algorithm(net, np.zeros((*inside.shape, N)), np.zeros(inside.shape[1], int), cross_entropy, inside, rng=rng, share=share)
+    zeros, target = np.zeros((*inside.shape, N)), np.zeros(inside.shape[1], int)
+    algorithm(net, zeros, target, cross_entropy, inside, rng=rng, share=share, run=drawn(seen))
     return seen[0]
 
 
@@ -237,8 +231,7 @@ def test_the_gradients_of_sltt_k_at_each_single_step_add_up_to_sltt_s():
     by_step, rng = {}, np.random.default_rng(0)
     for _ in range(100):
         seen = []
-        with drawn(seen):
-            grads = family.some_steps(net, x, TARGET, cross_entropy, INSIDE, rng=rng, share=0.1)[1]
+        grads = family.some_steps(net, x, TARGET, cross_entropy, INSIDE, rng=rng, share=0.1, run=drawn(seen))[1]
         by_step[int(np.flatnonzero(seen[0].any(1))[0])] = grads
     whole = network.run(net, x, TARGET, cross_entropy, INSIDE)[1]
     assert sorted(by_step) == np.flatnonzero(INSIDE.any(1)).tolist()

@@ -49,21 +49,21 @@ def test_the_readme_has_at_most_150_lines():
 
 def test_the_example_prints_what_the_readme_shows(readme):
     def steady(text):  # the differences are rounding, so their digits depend on the machine
-        return re.sub(r"twin +\S+", "twin", text)
+        return re.sub(r"engine +\S+", "engine", text)
 
     shown = re.search(r"It prints.*?```\n(.*?)```", README, re.DOTALL).group(1)
     assert steady(readme[0][0]) == steady(shown)
 
 
-def test_the_example_s_twin_agrees_to_1e_14(readme):
-    differences = [float(d) for d in re.findall(r"twin +(\S+)", readme[0][0])]
+def test_the_example_s_engine_agrees_to_1e_14(readme):
+    differences = [float(d) for d in re.findall(r"engine +(\S+)", readme[0][0])]
     assert len(differences) == 5
     assert max(differences) < 1e-14
 
 
 def test_the_example_is_alive_and_learns(readme):
     printed, names = readme
-    assert all(names["slow"][name].any() for name in names["slow"])
+    assert all(names["in_chunks"][name].any() for name in names["in_chunks"])
     accuracies = [float(a) for a in re.findall(r"^\d+ (\S+)$", printed[0], re.MULTILINE)]
     assert accuracies[0] < 0.7
     assert accuracies[-1] > 0.95

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from stllr_ref import bptt, network, training
+from stllr_ref import bptt, engine, network, training
 from stllr_ref.gradcheck import activity
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, mse, softmax, window
@@ -58,7 +58,7 @@ def test_fit_is_the_loop_of_run_and_adam_by_hand():
         adam.lr = lr * (1 + np.cos(np.pi * epoch / 3)) / 2
         order = rng.permutation(S)
         for at in (order[:4], order[4:8], order[8:]):
-            adam.step(network.run(by_hand, x[:, at], y[at], cross_entropy, window(T, [T] * len(at), last=3))[1])
+            adam.step(engine.run(by_hand, x[:, at], y[at], cross_entropy, window(T, [T] * len(at), last=3))[1])
     start = build().get()
     assert same(fit()[1].get(), by_hand.get()) and not any(np.array_equal(value, start[name]) for name, value in by_hand.get().items())
 

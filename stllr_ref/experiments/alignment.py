@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stllr_ref import bptt, training
+from stllr_ref import bptt, engine, training
 from stllr_ref.checks import TooLarge
 from stllr_ref.experiments import classify, digits
 from stllr_ref.experiments.family import FAMILY
@@ -86,7 +86,7 @@ class _Task:
 
     def train(self, net, rule):
         """Return the network after training by a rule; samples come in the same order for every rule."""
-        s, run = self.settings, classify.algorithm(replace(self.settings, rule=rule))
+        s, run = self.settings, classify.algorithm(replace(self.settings, rule=rule), engine.fastest(net))
         rng = np.random.default_rng([self.seed, 1])
         training.fit(net, self.data, last=s.last, epochs=s.epochs, batch=s.batch, lr=s.lr, rng=rng, run=run)
         return net

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, Optional
 
 import numpy as np
 
-from stllr_ref import checks, costs, network, training
+from stllr_ref import checks, costs, engine, network, training
 from stllr_ref.experiments.family import FAMILY, SHAPED, SHARE, SIGNALS
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window
@@ -113,9 +113,9 @@ def signal_of(settings):
     return settings.signal if own == "bp" else own
 
 
-def algorithm(settings):
-    """Return the function that gives the gradients of the settings' rule, with the signature of `network.run`."""
-    return FAMILY[settings.rule].algorithm(settings) if settings.rule in FAMILY else network.run
+def algorithm(settings, run=network.run):
+    """Return the function that gives the gradients of the settings' rule, with the signature of `run`, which local rules go by."""
+    return FAMILY[settings.rule].algorithm(settings, run) if settings.rule in FAMILY else run
 
 
 def reads_signal(rule):
@@ -145,7 +145,7 @@ def run(settings, seed, sets, callback=None):
     start = perf_counter()
     history = training.fit(
         net, train, validation, last=settings.last, epochs=settings.epochs, batch=settings.batch, lr=settings.lr,
-        rng=order, run=algorithm(settings), callback=callback,
+        rng=order, run=algorithm(settings, engine.fastest(net)), callback=callback,
     )  # fmt: skip
     seconds = perf_counter() - start
     score = training.evaluate(net, test, last=settings.last)

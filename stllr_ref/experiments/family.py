@@ -29,7 +29,7 @@ class Member(NamedTuple):
     rule: Callable  # (settings, first: is it the lowest layer, recurrent: has it V) -> a new rule for a hidden layer
     signal: str = "bp"  # of a hidden layer, one of SIGNALS; "bp" may be exchanged by the user
     readout: Callable = lambda s: OTTT(s.readout, bias_decay=s.readout)  # the rule of the readout: exact, by default
-    algorithm: Callable = lambda s: network.run  # settings -> function with the signature of `network.run`
+    algorithm: Callable = lambda s, run: run  # (settings, `network.run` or its fast twin) -> function of the same signature
     differs: str = ""  # from its source
 
 
@@ -80,19 +80,19 @@ def _stdp(s, first=False, recurrent=False):
     return STDP(s.lam_pre, s.lam_post, s.alpha_pre, s.alpha_post)
 
 
-def some_steps(net, x, target, loss, inside, *, rng, share):
-    """Run as `network.run`, learning only in a share of the window's steps, rounded, drawn from rng for the whole batch: SLTT-K."""
+def some_steps(net, x, target, loss, inside, *, rng, share, run=network.run):
+    """Run as `run`, learning only in a share of the window's steps, rounded, drawn from rng for the whole batch: SLTT-K."""
     x, inside = network.check_run(net, x, target, inside)
     steps = np.flatnonzero(inside.any(1))
     chosen = _generator(rng).permutation(steps)[: max(1, round(share * len(steps)))]
     keep = np.isin(np.arange(len(inside)), chosen)
-    return network.run(net, x, target, loss, inside & keep[:, None], rng=rng)
+    return run(net, x, target, loss, inside & keep[:, None], rng=rng)
 
 
-def teaching_events(net, x, target, loss, inside, *, rng, share):
-    """Run as `network.run`, learning only at teaching events, drawn from rng for each step and sample with probability `share`: ETLP."""
+def teaching_events(net, x, target, loss, inside, *, rng, share, run=network.run):
+    """Run as `run`, learning only at teaching events, drawn from rng for each step and sample with probability `share`: ETLP."""
     x, inside = network.check_run(net, x, target, inside)
-    return network.run(net, x, target, loss, inside & (_generator(rng).random(inside.shape) < share), rng=rng)
+    return run(net, x, target, loss, inside & (_generator(rng).random(inside.shape) < share), rng=rng)
 
 
 def _generator(rng):
@@ -104,14 +104,14 @@ def _generator(rng):
 
 FAMILY = {
     "bptt": Member(
-        "Werbos 1990", "g x, g[t] = psi delta + slope g[t+1], from the last step to the first", _stllr, algorithm=lambda s: bptt.run,
+        "Werbos 1990", "g x, g[t] = psi delta + slope g[t+1], from the last step to the first", _stllr, algorithm=lambda s, run: bptt.run,
     ),
     "tbptt": Member(
         "Williams and Peng 1990", "as BPTT, g cut at the window's first step", _stllr,
-        algorithm=lambda s: partial(bptt.run, truncated=True),
+        algorithm=lambda s, run: partial(bptt.run, truncated=True),
     ),
     "rtrl": Member(
-        "Williams and Zipser 1989", "delta psi du/dW, du/dW carried forward through every layer", _stllr, algorithm=lambda s: rtrl.run,
+        "Williams and Zipser 1989", "delta psi du/dW, du/dW carried forward through every layer", _stllr, algorithm=lambda s, run: rtrl.run,
     ),
     "ostl": Member(
         "Bohnstingl et al. 2022", "delta psi eps, eps = J eps + x, J the layer's own Jacobian",
@@ -149,7 +149,7 @@ FAMILY = {
     ),
     "etlp": Member(
         "Quintana et al. 2024", "delta psi tr(x; gamma), delta = onehot B, at random events", _traced,
-        "drtp", algorithm=lambda s: partial(teaching_events, share=SHARE),
+        "drtp", algorithm=lambda s, run: partial(teaching_events, share=SHARE, run=run),
         differs="LIF neurons alone; B has the other sign, which a symmetric draw does not tell",
     ),
     "decolle": Member(
@@ -162,7 +162,7 @@ FAMILY = {
     ),
     "sltt_k": Member(
         "Meng et al. 2023", "as SLTT, in K steps drawn at random", _sltt, readout=_sltt,
-        algorithm=lambda s: partial(some_steps, share=SHARE),
+        algorithm=lambda s, run: partial(some_steps, share=SHARE, run=run),
     ),
     "lls": Member(
         "Apolinario et al. 2024", "delta psi x, delta = d/dy CE(B y/|y|), B sines", _sltt, "sine",

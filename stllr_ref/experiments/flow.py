@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from stllr_ref import checks, costs, network, training
+from stllr_ref import checks, costs, engine, network, training
 from stllr_ref.data import motion
 from stllr_ref.experiments import classify
 from stllr_ref.experiments.classify import Result
@@ -159,7 +159,7 @@ def evaluate(net, data, *, last, batch=50):
     (x, target), found = data, []
     for at in training.batches(len(target), batch):
         inside = window(len(x), [len(x)] * len(at), last=last)
-        found.append(errors(predicted(network.forward(net, x[:, at]), inside), target[at]))
+        found.append(errors(predicted(engine.forward(net, np.take(x, at, 1)), inside), target[at]))
     return mean(np.concatenate(found))
 
 
@@ -178,9 +178,9 @@ def build(settings, n_in, seed):
     return Network([*row, Upsample(2)], dtype=np.float32)
 
 
-def in_training(settings):
+def in_training(settings, run=network.run):
     """Return the same for training: on flipped samples, and without gradients of the gains, which the optimiser then leaves alone."""
-    run = classify.algorithm(settings)
+    run = classify.algorithm(settings, run)
 
     def flipped(net, x, target, loss, inside, *, rng):
         """Run on flipped samples; the output is flipped back, so that it fits the target again."""
@@ -214,7 +214,7 @@ def trial(settings, seed, parts, callback=None):
     start = perf_counter()
     history = training.fit(
         net, train, validation, last=s.last, epochs=s.epochs, batch=s.batch, lr=s.lr,
-        rng=order, loss=masked_mse, run=in_training(s), metric=aee, callback=callback,
+        rng=order, loss=masked_mse, run=in_training(s, engine.fastest(net)), metric=aee, callback=callback,
     )  # fmt: skip
     seconds = perf_counter() - start
     scores = [mean(()) if part is None else evaluate(net, part, last=s.last) for part in (test, validation)]
