@@ -10,7 +10,7 @@ import numpy as np
 from stllr_ref import checks
 from stllr_ref.layer import Layer, Now
 
-CHUNK = 15  # steps: fewer are slower (8: some 4 %), more are no faster and need more memory
+CHUNK = 10  # steps: fewer are slower, more are hardly faster and need more memory
 IMAGES = 2  # steps of a network with convolutions, whose columns fill the cache
 
 
@@ -128,10 +128,10 @@ class Rooms:
         return Now(inputs, pre, None, y, psi, eligible, self._past(layer, eligible))  # u has done its work: its memory is free
 
     def _past(self, layer, eligible):
-        """Return past [K, B, ...] and leave that of the next step in the layer; None at every step where the rule reads none."""
+        """Return past [K, B, ...] and leave that of the next step in the layer; None where the rule reads none."""
         K, decay = len(eligible), layer.rule.past_decay
         if decay is None:
-            return [None] * K
+            return None
         past = self.array(layer, "past", eligible, K + 1)
         past[0] = 0 if layer.past is None else layer.past
         for k in range(K):

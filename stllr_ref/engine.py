@@ -27,7 +27,7 @@ def run(net, x, target, loss, inside, *, rng=None, online=None, chunk=None):
     online : None
         Refused: weights that change at every step have no chunks.
     chunk : int, optional
-        Steps at a time; by default 15, and 2 where there is a convolution.
+        Steps at a time; by default 10, and 2 where there is a convolution.
 
     Returns
     -------
@@ -134,23 +134,25 @@ def _learn(rooms, layer, now, delta):
             if before is not None:
                 layer.add(name, synapse.outer(float(lam) * E, before))
     if layer.bias is not None:
-        for k, ones in enumerate(now.pre["b"]):
-            post = delta[k] * layer.rule.bias_post(now.psi[k], now.eligible[k])
-            layer.add("b", layer.bias.outer(post.astype(delta.dtype, copy=False), ones))
+        post = np.multiply(delta, layer.rule.bias_post(now.psi, now.eligible), out=rows)
+        post *= np.array(now.pre["b"], post.dtype).reshape(-1, *[1] * (post.ndim - 1))
+        layer.add("b", layer.bias.outer(post))
 
 
 def _filtered(layer, now, delta, rows):
     """Return sum over terms of E, in rows [K, B, ...], and E of each term at the first step: eq. (11) times delta, filtered backwards."""
-    decays = layer.rule.decays
-    later = [None] * len(decays)
-    for k in reversed(range(len(delta))):
-        for i, (lam, post) in enumerate(zip(decays, layer.posts(now.eligible[k], now.past[k]))):
-            term = (delta[k] * post).astype(delta.dtype, copy=False)
-            if lam and later[i] is not None:
-                term += float(lam) * later[i]
-            later[i] = term
-            if i:
-                rows[k] += term
-            else:
-                rows[k] = term
-    return rows, later
+    posts, first = layer.posts(now.eligible, now.past), []
+    alone = layer.posts(now.eligible[0], None if now.past is None else now.past[0])
+    if not all(np.array_equal(post[0], one, equal_nan=True) for post, one in zip(posts, alone)):
+        raise ValueError(
+            "rule: got posts that differ for several steps at once, expected element by element (network.run takes others)"
+        )
+    for i, (lam, post) in enumerate(zip(layer.rule.decays, posts)):
+        term = np.multiply(delta, post, out=None if i else rows)
+        if lam:
+            for k in reversed(range(len(term) - 1)):
+                term[k] += float(lam) * term[k + 1]
+        first.append(term[0].copy())  # of rows, before the next term is added
+        if i:
+            rows += term
+    return rows, first

@@ -124,7 +124,7 @@ MUTANTS = {
     "V fed with no spike at a chunk's first step": Mutant("bptt:_again", "if i else", "if False else", [
         "test_chunks.py::test_bptt_is_the_same_in_chunks_of_any_size[as published]"]),
     # ------------------------------------------------------------------------------------------ several steps at a time
-    "filter of a chunk forgotten": Mutant("engine:_filtered", "term += float(lam) * later[i]", "term += 0 * later[i]", [
+    "filter of a chunk forgotten": Mutant("engine:_filtered", "term[k] += float(lam) * term[k + 1]", "pass", [
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[0]"]),
     "trace before the chunk forgotten": Mutant("engine:_learn", "if before is not None", "if False", [
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[0]"]),

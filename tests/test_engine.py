@@ -282,6 +282,18 @@ def test_a_post_factor_of_another_shape_is_refused():
         engine.run(net, *rest)
 
 
+def test_a_rule_that_looks_at_a_whole_sample_is_refused():
+    class Whole(ThreeTerms):
+        def posts(self, psi, past):
+            return psi / psi.sum(1, keepdims=True), past, psi
+
+    net, x, *rest = speech_like(12)
+    net.layers[0].rule = Whole()
+    network.run(net, x, *rest)
+    with pytest.raises(ValueError, match="^rule: got posts that differ for several steps at once"):
+        engine.run(net, x, *rest)
+
+
 def test_a_rule_with_fewer_posts_than_decays_is_refused():
     class Short(ThreeTerms):
         def posts(self, psi, past):
