@@ -1,4 +1,5 @@
-# make demo | test | extras | fuzz | chapters | figures; each first installs what it needs into $(VENV).
+# make demo | test | extras | fuzz | chapters | figures | scaling; each first installs what it needs into $(VENV).
+# make bench [JSON=FILE] [PYTHON=...]: so does the race; with PYTHON, that interpreter runs it as it is.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test extras fuzz chapters figures
+.PHONY: demo test extras fuzz chapters figures bench bench-installed scaling
 
 demo: $(VENV)/installed
 	$(RUN) -m stllr_ref
@@ -30,6 +31,24 @@ chapters: $(VENV)/installed
 
 figures: $(VENV)/installed
 	$(RUN) -m figures.make_all
+
+# What is timed runs on the BLAS kernel of the machine's own, whatever the environment asks for.
+OWN_KERNEL := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE
+
+ifeq ($(origin PYTHON),command line)
+bench: RACER := $(PYTHON)
+else
+bench: RACER := $(RUN)
+bench: bench-installed
+endif
+bench:
+	$(OWN_KERNEL) OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 $(RACER) benchmarks/race.py $(if $(JSON),--json "$(JSON)")
+
+bench-installed: $(VENV)/installed
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench]"
+
+scaling: $(VENV)/installed
+	$(OWN_KERNEL) $(RUN) benchmarks/scaling.py --csv benchmarks/scaling.csv --figure benchmarks/scaling.svg
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	@echo "installing requirements.txt into $(VENV)"

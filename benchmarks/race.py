@@ -42,7 +42,7 @@ def products(net, x, target, inside):
     B, rng, pairs, plan = x.shape[1], np.random.default_rng(0), {}, []
 
     def product(m, k, n, by_column=False, times=1):
-        """Plan [m, k] times [k, n], stored as the engine's are; arrays are shared by products of one shape, memory for all would not fit."""
+        """Plan [m, k] times [k, n], stored as the engine's are; products of one shape share arrays, memory for all would not fit."""
         key = m, k, n, by_column
         if key not in pairs:
             shapes = ((k, m), (k, n)) if by_column else ((m, k), (n, k))
@@ -169,7 +169,8 @@ def interleaved(functions, repeats, clock=time.perf_counter):
 
 
 PAIRS = [
-    ("stllr", "torch-chunked"), ("stllr", "torch-onednn"), ("stllr", "torch-events"), ("stllr", "published-bptt"), ("stllr", "snntorch-bptt"), ("stllr", "products"),
+    ("stllr", "torch-chunked"), ("stllr", "torch-onednn"), ("stllr", "torch-events"),
+    ("stllr", "published-bptt"), ("stllr", "snntorch-bptt"), ("stllr", "products"),
     ("bptt", "published-bptt"), ("conv", "torch-conv"), ("step by step", "stllr"),
 ]  # fmt: skip
 

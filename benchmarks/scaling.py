@@ -68,24 +68,29 @@ def _call(run, case):
 def peak(call):
     """Return the most bytes that a call held beyond what was there before it, without the logits that it returns."""
     call()  # so that what Python keeps for good is there
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
+    tracemalloc.start()  # counts from 0
     logits = call()
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return most - before - logits.nbytes
+    return most - logits.nbytes
 
 
 def exponent(sizes, values):
     """Return p of values ~ size ** p: the least-squares slope of the logarithms over the upper half of the sizes.
 
-    Below it what does not depend on the size weighs too much.
+    Below it what does not depend on the size weighs too much; where it still does there, the slope is the lower for it.
 
     >>> round(exponent([1, 10, 100, 1000], [9, 3, 30, 300]), 6)
     1.0
     """
     half = len(sizes) // 2
     return float(np.polyfit(np.log(sizes[half:]), np.log(values[half:]), 1)[0])
+
+
+def a_step(rows, algorithm):
+    """Return (shorter T, longer T, bytes that each step between them adds to the peak)."""
+    sizes, peaks = curve(rows, "T", algorithm, "peak_bytes")
+    return sizes[-2], sizes[-1], (peaks[-1] - peaks[-2]) / (sizes[-1] - sizes[-2])
 
 
 def curve(rows, kind, algorithm, what):
@@ -109,6 +114,8 @@ def table(rows):
             cells = [f"{values[i]:12.4f}" for _, values in curves[:2]] + [f"{values[i] / MB:12.2f}" for _, values in curves[2:]]
             lines.append(f"{WHAT[kind]:<10}{size:>6}" + "".join(cells))
         lines.append(f"{f'{SYMBOL[kind]} to the power':<16}" + "".join(f"{exponent(*pair):12.2f}" for pair in curves))
+    for name in ALGORITHMS if "T" in kinds(rows) else ():
+        lines.append("{}: from {} steps to {}, {:.0f} bytes more for each".format(name, *a_step(rows, name)))
     return "\n".join(lines)
 
 
@@ -142,9 +149,11 @@ def draw(rows):
             ends = []
             for name, (style, mark) in styles.items():
                 sizes, values = curve(rows, kind, name, what)
-                ax.plot(sizes, np.divide(values, scale), color=COLOURS[style], linestyle=LINES[style], marker=mark, markersize=4, label=name)
+                ax.plot(
+                    sizes, np.divide(values, scale), color=COLOURS[style], linestyle=LINES[style], marker=mark, markersize=4, label=name
+                )
                 ends.append((values[-1] / scale, f"${SYMBOL[kind]}^{{{exponent(sizes, values):.2f}}}$", COLOURS[style]))
-            for (height, text, colour), shift in zip(sorted(ends), (-6, 6)):  # the lines may end in one place
+            for (height, text, colour), shift in zip(sorted(ends), (-6, 6)):  # apart, should the lines end in one place
                 place = dict(textcoords="offset points", va="center", annotation_clip=False)
                 ax.annotate(text, (sizes[-1], height), (5, shift), color=colour, **place)
             ax.set(xscale="log", yscale="log", xticks=sizes[::2], xticklabels=sizes[::2])

@@ -14,7 +14,7 @@ import numpy as np
 
 from stllr_ref.chunks import Rooms, parts, up
 from stllr_ref.layer import Layer, Now, pull
-from stllr_ref.network import check_run, output_error
+from stllr_ref.network import check_run, output_error, output_errors
 
 
 def run(net, x, target, loss, inside, *, rng=None, attached=False, summed=False, truncated=False, through_V=True, chunk=None):
@@ -86,8 +86,7 @@ def _errors(logits, target, loss, inside, summed):
     on = inside.reshape(T, B, *[1] * (logits.ndim - 2)).astype(logits.real.dtype)
     if summed:
         return on * output_error(loss, (logits * on).sum(0), target) / B
-    zero = np.zeros_like(logits[0])
-    return np.array([on[t] * output_error(loss, logits[t], target) / B if inside[t].any() else zero for t in range(T)])
+    return on * output_errors(loss, logits, target, inside) / B
 
 
 def _again(net, x, potentials, i):

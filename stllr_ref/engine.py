@@ -14,7 +14,7 @@ import numpy as np
 
 from stllr_ref import checks, network
 from stllr_ref.chunks import Rooms, parts, up
-from stllr_ref.network import as_input, check_run, output_error
+from stllr_ref.network import as_input, check_run, output_errors
 
 
 def run(net, x, target, loss, inside, *, rng=None, online=None, chunk=None):
@@ -97,9 +97,7 @@ def _down(net, rooms, trail, out, target, loss, on):
             for now in seen if hasattr(item, "watch") else ():
                 item.watch(now)
         return
-    err = np.zeros_like(out)
-    for k in np.flatnonzero(on.any(1)):
-        err[k] = output_error(loss, out[k], target)
+    err = output_errors(loss, out, target, on)
     mask = on.reshape(*on.shape, *[1] * (out.ndim - 2)).astype(out.dtype)
     net.descend(
         err * mask / net.dtype.type(on.shape[1]),

@@ -82,6 +82,9 @@ def mse(output, target):
     return (per_sample * per_sample).mean(1), 2 * diff / per_sample.shape[1]
 
 
+BY_SAMPLE = (cross_entropy, mse)  # losses that look at each sample by itself
+
+
 def window(T, lengths, *, last=None, start=None):
     r"""Return at which steps each sample learns.
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from stllr_ref import checks
 from stllr_ref.layer import Layer, param_name, pull
+from stllr_ref.losses import BY_SAMPLE
 
 
 class Network:
@@ -238,6 +239,18 @@ def output_error(loss, out, target):
     """Return d loss / d out [B, ...] in the dtype of out, refused unless of its shape: a loss of one's own may do otherwise."""
     err = np.asarray(loss(out, target)[1]).astype(out.dtype, copy=False)
     checks.same("err", err.shape, out.shape)
+    return err
+
+
+def output_errors(loss, out, target, on):
+    """Return d loss / d out of K steps, out [K, B, ...], 0 at steps in which no sample is in its window, on [K, B]."""
+    err, steps = np.zeros_like(out), np.flatnonzero(on.any(1))
+    if loss in BY_SAMPLE and len(steps):  # samples do not see each other, so those of several steps may go at once
+        rows = out[steps].reshape(-1, *out.shape[2:])
+        err[steps] = output_error(loss, rows, np.concatenate([target] * len(steps))).reshape(len(steps), *out.shape[1:])
+    else:
+        for k in steps:
+            err[k] = output_error(loss, out[k], target)
     return err
 
 

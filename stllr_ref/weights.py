@@ -68,12 +68,12 @@ class Standardised:
 
     def refresh(self):
         """Compute the value from the parameters."""
-        c, s = self._centred()
+        self.c, self.s = c, s = self._centred()
         self.value = (self.params["gain"][:, None] * c / s).reshape(self.params[""].shape)
 
     def pull(self, dvalue):
         """Return the gradients of W and gain, given that of the value (shape of W); mean and variance depend on W too."""
-        (c, s), n = self._centred(), self.fan_in
+        c, s, n = self.c, self.s, self.fan_in
         dvalue = self._rows(dvalue)
         G = self.params["gain"][:, None] * dvalue
         dW = (G - G.mean(1, keepdims=True)) / s - n / (n - 1) * c * (G * c).sum(1, keepdims=True) / s**3
