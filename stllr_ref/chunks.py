@@ -112,7 +112,7 @@ class Rooms:
                 self.arrays[id(layer), f"columns of {name}"] = synapse.columns(value)
             added = synapse.forward(value, *self.columns(layer, name))
             if current is None:
-                current = added
+                current = added.copy() if np.may_share_memory(added, value) else added  # it will be added to
             else:
                 checks.same(f"output of {name}", added.shape, current.shape)
                 current += added

@@ -109,6 +109,53 @@ def alignment(panels, stages, seeds):
     return figure
 
 
+def lines(panels, x, y, factor=100):
+    """Draw scores against a setting.
+
+    Parameters
+    ----------
+    panels : dict
+        Title -> line label -> (values of the setting, scores [values, seeds]).
+    x, y : str
+        What the axes show.
+    factor : float
+        From the scores to the unit of y.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A panel each, mean and standard deviation; a line's marker and dashes tell it apart without colour.
+    """
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
+    labels = list(dict.fromkeys(label for by in panels.values() for label in by))
+    figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 2.7 * rows + 0.5), sharey=True, layout="constrained", squeeze=False)
+    palette = [COLOURS[name] for name in ("stllr", "negative", "ottt", "wrong", "stdp", "dfa", "control", "sltt")]
+    dashes, marks = ("-", "--", "-.", ":"), "os^Dv<>P"
+    for ax, (title, by) in zip(axes.flat, panels.items()):
+        for label, (at, scores) in by.items():
+            n, rule, places = (
+                labels.index(label),
+                label.split(",")[0],
+                at if all(isinstance(v, (int, float)) for v in at) else range(len(at)),
+            )
+            spread = scores.std(1, ddof=1) if scores.shape[1] > 1 else 0 * scores[:, 0]
+            colour = COLOURS[rule] if rule in COLOURS and rule != "stllr" else palette[n % 8]
+            style = dict(color=colour, linestyle=dashes[n % 4], marker=marks[n % 8], markersize=3.5, linewidth=1.2, capsize=2)
+            ax.errorbar(places, factor * scores.mean(1), factor * spread, label=label, **style)
+            if places is not at:
+                ax.set_xticks(places, at)
+        ax.set(title=title, xlabel=x)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in list(axes.flat)[len(panels) :]:
+        ax.set_axis_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel(y)
+    handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False, fontsize=8)
+    return figure
+
+
 def _label_ends(axes, x, ends):
     """Write each (y, label, colour) at the right end of its line, pushed apart where lines end together."""
     low, high = axes.get_ylim()
