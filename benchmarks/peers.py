@@ -103,18 +103,27 @@ def _map(item, h):
     return {AvgPool: F.avg_pool2d, MaxPool: F.max_pool2d}[type(item)](h, item.k)
 
 
-def published_bptt(net, x, target, inside):
-    """BPTT as published: autograd, a soft reset that is detached, weights standardised at every call of every layer."""
+def published_bptt(net, x, target, inside, once=False):
+    """BPTT as published: autograd, a soft reset that is detached, weights standardised at every call of every layer.
+
+    once: standardise them once a batch, which gives the same gradient: what one would write today.
+    """
     params, x, target, on = tensors(_checked(net), x, target, inside)
     learning = on.any(1).tolist()
     spike = {id(layer): spike_function(PSI[layer.neuron.psi.__name__]) for layer in net.layers if hasattr(layer.neuron, "theta")}
     for param in params.values():
         param.requires_grad_()
 
+    values = {}
+
+    def value(name):
+        """Return a weight from its parameters, for autograd."""
+        W, gain = params[name], params.get(f"{name}.gain")
+        return W if gain is None else standardise(W, gain)[0]
+
     def current(number, name, synapse, h, b=None):
-        """Return what a synapse (and the bias) adds to the potential: its weight standardised here and now."""
-        W, gain = params[f"{number}.{name}"], params.get(f"{number}.{name}.gain")
-        W = W if gain is None else standardise(W, gain)[0]
+        """Return what a synapse (and the bias) adds to the potential: its weight standardised here and now, or once before."""
+        W = values[f"{number}.{name}"] if once else value(f"{number}.{name}")
         if synapse.axes == 1:
             return F.linear(h, W, b)
         return F.conv2d(h, W, None if b is None else b.flatten(), synapse.stride, synapse.padding)
@@ -135,6 +144,8 @@ def published_bptt(net, x, target, inside):
         states, loss = [None] * len(net.layers), 0
         for param in params.values():
             param.grad = None
+        if once:
+            values.update({f"{n}.{name}": value(f"{n}.{name}") for n, layer in enumerate(net.layers) for name in layer.synapses})
         for h, now, learns in zip(x, on, learning):
             number = 0
             for item in net.row:

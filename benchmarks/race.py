@@ -3,7 +3,7 @@ r"""The race: one batch by the NumPy engine and by PyTorch, in one process, in t
     make bench [JSON=FILE] [PYTHON=...]
 
 Gradients are compared before anything is timed.  A peer that is not installed is named on standard error and left out.
-`ratio` = our seconds / theirs; of the matrix products, products / ours: the share of our time that they alone would take.
+`ratio` = our seconds / theirs; of `products`, what the rest costs beside the matrix products that a batch cannot do without.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_info, threadpool_limits  # noqa: E402
 
 from benchmarks import networks  # noqa: E402
 from stllr_ref import bptt, cross_entropy, engine, network  # noqa: E402
-from stllr_ref.chunks import CHUNK, parts  # noqa: E402
+from stllr_ref.chunks import CHUNK, keep_freed_memory, parts  # noqa: E402
 from stllr_ref.gradcheck import largest_error  # noqa: E402
 
 SAME, SAME_SINGLE = 1e-10, 5e-4  # by `largest_error`, in float64 and in float32
@@ -33,8 +33,14 @@ INSTALL = 'pip install -e ".[bench]"'
 
 
 def ours(run, net, x, target, inside):
-    """Return a function that gives the gradients of one batch by one of our algorithms."""
-    return lambda: run(net, x, target, cross_entropy, inside)[1]
+    """Return a function that gives the gradients of one batch by one of our algorithms, from the parameters, as the peers do."""
+
+    def step():
+        for weight in net.weights().values():
+            weight.refresh()  # standardise: in training an optimiser's step does
+        return run(net, x, target, cross_entropy, inside)[1]
+
+    return step
 
 
 def products(net, x, target, inside):
@@ -95,7 +101,8 @@ def contest(batch, module):
     run = {"stllr": ours(engine.run, *case), "bptt": ours(bptt.run, *case), "step by step": ours(network.run, *case)}
     other = {"products": products(*case)}
     if module:
-        other |= {name: make(*case) for name, make in local(module).items()} | {"published-bptt": module.published_bptt(*case)}
+        other |= {name: make(*case) for name, make in local(module).items()}
+        other |= {"published-bptt": module.published_bptt(*case), "torch-bptt": module.published_bptt(*case, once=True)}
         other |= optional("snntorch-bptt", "snntorch", lambda: module.snntorch_bptt(*case))
     return run, other
 
@@ -141,7 +148,8 @@ def compare(module):
             agree(name, make(*short)(), ours(engine.run, *short)(), SAME_SINGLE)
         else:
             agree(name, make(*case)(), stllr, SAME)
-    for name, peer in {"published-bptt": module.published_bptt, "snntorch-bptt": module.snntorch_bptt}.items():
+    once = partial(module.published_bptt, once=True)
+    for name, peer in {"published-bptt": module.published_bptt, "torch-bptt": once, "snntorch-bptt": module.snntorch_bptt}.items():
         for step in optional(name, "snntorch", partial(peer, *case)).values():
             agree(name, step(), exact, SAME)
     case = networks.conv(4, dtype=np.float64)
@@ -171,7 +179,7 @@ def interleaved(functions, repeats, clock=time.perf_counter):
 PAIRS = [
     ("stllr", "torch-chunked"), ("stllr", "torch-onednn"), ("stllr", "torch-events"),
     ("stllr", "published-bptt"), ("stllr", "snntorch-bptt"), ("stllr", "products"),
-    ("bptt", "published-bptt"), ("conv", "torch-conv"), ("step by step", "stllr"),
+    ("bptt", "published-bptt"), ("bptt", "torch-bptt"), ("bptt", "snntorch-bptt"), ("conv", "torch-conv"), ("step by step", "stllr"),
 ]  # fmt: skip
 
 
@@ -189,7 +197,9 @@ def race(contests, threads, repeats):
 
 def machine(module):
     """Return what the numbers hang on: processor, kernel of the BLAS, versions."""
-    model = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    info = Path("/proc/cpuinfo")  # of Linux alone
+    text = info.read_text() if info.exists() else ""
+    model = [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")]
     blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     return {
         "processor": model[0] if model else platform.processor(),
@@ -216,6 +226,7 @@ def main(argv=None):
     parser.add_argument("--repeats", type=int, default=7, help="calls of each, at least 5 (default 7)")
     args = parser.parse_args(argv)
     own_kernel(parser)
+    keep_freed_memory()
     module, rows = peers(), []
     compare(module)
     contests = [(B, 100, *contest(B, module)) for B in (128, 32)] + [(16, 20, *images(module))]

@@ -9,6 +9,7 @@ import sys
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+from stllr_ref.chunks import keep_freed_memory
 from stllr_ref.commands import check, cost, data, run, study
 from stllr_ref.training import Diverged
 
@@ -42,6 +43,7 @@ def _mute():
 def main(argv=None):
     """Run a command; return its exit code: 0, 1 (ran and failed), 2 (bad input)."""
     argv = sys.argv[1:] if argv is None else argv
+    keep_freed_memory()
     try:
         try:
             args = _parser().parse_args(argv or ["run", "digits"])

@@ -12,7 +12,7 @@ through each layer (`stllr_ref.chunks`), for speed alone.
 
 import numpy as np
 
-from stllr_ref.chunks import Rooms, parts, up
+from stllr_ref.chunks import Ascent, back, parts, up
 from stllr_ref.layer import Layer, Now, pull
 from stllr_ref.network import check_run, output_error, output_errors
 
@@ -49,7 +49,8 @@ def run(net, x, target, loss, inside, *, rng=None, attached=False, summed=False,
     Notes
     -----
     S-TLLR eq. (7); the reset's terms are those of the neuron's `slope`.  Works on any network that `network.run`
-    takes, and on its smooth twin (`gradcheck`), where the surrogate gradient is a true one.
+    takes, if its neurons and maps answer by what they are given alone (they are asked again on the way back), and on its
+    smooth twin (`gradcheck`), where the surrogate gradient is a true one.
     """
     x, inside = check_run(net, x, target, inside)
     net.reset(rng, traces=False)
@@ -70,9 +71,9 @@ def stored(net, x, steps):
 
     Of each layer they are a list, an array [K, B, ...] for each of `steps` (slices).
     """
-    logits, potentials, rooms = [], [[] for _ in net.layers], Rooms()
+    logits, potentials, ascent = [], [[] for _ in net.layers], Ascent()
     for part in steps:
-        out, _ = up(net, x[part], rooms.advance)
+        out, _ = up(net, x[part], ascent.advance)
         logits.append(out.copy())
         for layer, us in zip(net.layers, potentials):
             us.append(layer.now.u)
@@ -95,7 +96,7 @@ def _again(net, x, potentials, i):
     def again(layer, number, inputs):
         """Return what the layer knew at each step, `Now` of [K, B, ...]."""
         u = potentials[number][i]
-        y, psi = layer.fire(u)
+        y, psi = map(np.array, zip(*map(layer.fire, u)))
         if "V" in layer.synapses:
             before = layer.fire(potentials[number][i - 1][-1])[0] if i else np.zeros_like(y[0])
             inputs["V"] = np.concatenate([before[None], y[:-1]])
@@ -123,19 +124,18 @@ class _Backward:
                     skipped[source] = skipped.get(source, 0) + item.synapses[name].backward(g, kept.inputs[name].shape)
                 d = item.synapses["W"].backward(g, kept.inputs["W"].shape) if number else None
             elif not hasattr(item, "delta"):
-                d = item.backward(d, kept) if d is not None else None
+                d = back(item, d, kept) if d is not None else None
 
     def _potentials(self, number, layer, now, d, onwards):
         """Return g = dL/du [K, B, ...] of a layer, and add its products to the gradients."""
         g, later = np.empty_like(now.u), self.later.get(number)
-        slope = layer.neuron.slope(now.u, now.y, now.psi, self.attached)  # a number, or one for each potential
         V = layer.synapses.get("V") if self.through_V else None
         for k in reversed(range(len(g))):
             if later is None:
                 g[k] = now.psi[k] * d[k]
             else:
                 arriving = d[k] if V is None else d[k] + V.backward(later, later.shape)
-                g[k] = now.psi[k] * arriving + (slope[k] if np.ndim(slope) else slope) * later
+                g[k] = now.psi[k] * arriving + layer.neuron.slope(now.u[k], now.y[k], now.psi[k], self.attached) * later
             later = g[k] if onwards[k].all() else g[k] * onwards[k].reshape(-1, *[1] * (g.ndim - 2))
         self.later[number] = later
         for name, synapse in layer.synapses.items():

@@ -3,38 +3,43 @@ r"""Several steps at a time: the way up a network, K steps of one layer after K 
 What is linear can wait until K steps are together: their inputs go through a synapse in one matrix product.  Only a
 recurrent synapse has to go step by step, and what a step does to a neuron stays as it is.  A chunk is [K, B, ...]; the state
 of a layer, before and after, is that of single steps.
+
+Maps, rules, neurons and signals of one's own are asked step by step: only what stands in this library is known to take
+several steps at once.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from stllr_ref import checks
 from stllr_ref.layer import Layer, Now
+from stllr_ref.maps import AvgPool, Dropout, Flatten, GlobalAvg, MaxPool, Upsample
+from stllr_ref.synapses import Conv2d, Dense
 
 CHUNK = 10  # steps: fewer are slower, more are hardly faster and need more memory
 IMAGES = 2  # steps of a network with convolutions, whose columns fill the cache
+AT_ONCE = (MaxPool, AvgPool, GlobalAvg, Flatten, Upsample)  # maps that take any leading axes
 
 
 def keep_freed_memory():
-    """Let the allocator of Linux (glibc) keep what arrays free, up to 64 MB, for the arrays to come.
+    """Let the allocator of Linux (glibc) keep the large blocks that arrays free for the arrays to come: for a process of ours.
 
-    By default it hands large blocks back to the system, and fresh pages cost more than what is computed in them.  Freeing one
-    block of 32 MB, which nobody has touched and so was never there, raises that limit; elsewhere nothing happens.
+    By default it hands them back to the system, and fresh pages cost more than what is computed in them.  Freeing one block of
+    32 MB, which nobody has touched and so was never there, raises that limit for good; elsewhere nothing happens.
     """
     np.empty(2**25 - 2**13, np.uint8)
 
 
-keep_freed_memory()
-
-
 def parts(net, T, chunk=None, inside=None):
-    """Yield slices of at most `chunk` steps that cover T, one beginning where the window inside [T, B] does.
+    """Yield slices of at most `chunk` steps that cover T, one beginning where the window inside [T, B] does, if given.
 
     None takes CHUNK steps, or IMAGES where there are convolutions.
     """
     convolved = any(layer.synapses["W"].axes > 1 for layer in net.layers)
     chunk = (IMAGES if convolved else CHUNK) if chunk is None else checks.whole("chunk", chunk, 1)
-    begins = 0 if inside is None else int(inside.any(1).argmax())  # before it there is nothing to multiply
-    for low, high in ((0, begins), (begins, T)):
+    first = 0 if inside is None else int(inside.any(1).argmax())  # before it there is nothing to multiply
+    for low, high in ((0, first), (first, T)):
         for start in range(low, high, chunk):
             yield slice(start, min(start + chunk, high))
 
@@ -42,7 +47,7 @@ def parts(net, T, chunk=None, inside=None):
 def up(net, x, advance):
     """Take x [K, B, ...] up the row; return the output [K, B, ...] and the trail: of each item, what the way down needs.
 
-    advance(layer, number, inputs) -> Now says what a layer does with what enters W and its skips (name -> [K, B, ...]).
+    advance(layer, number, inputs) -> Now says what layer `number` does with what enters W and its skips (name -> [K, B, ...]).
     """
     x, ys, trail = x.astype(net.dtype, copy=False), [], []
     for item in net.row:
@@ -54,18 +59,38 @@ def up(net, x, advance):
             trail.append(now)
         elif hasattr(item, "delta"):
             trail.append(x)
-        elif hasattr(item, "mask"):  # one mask for all steps, of the shape of one
-            memo = item.forward(x[0])[1]
-            x = x if memo is None else x * memo
-            trail.append(memo)
         else:
-            x, memo = item.forward(x)
+            x, memo = _mapped(item, x)
             trail.append(memo)
     return x, trail
 
 
-class Rooms:
-    """The arrays in which each layer of a network keeps a chunk: used again by every chunk of a run."""
+class Each(NamedTuple):
+    """What a map remembers of each step."""
+
+    memos: list
+
+
+def _mapped(item, x):
+    """Return what a map makes of K steps x [K, B, ...], and what its way back needs."""
+    if type(item) in AT_ONCE:
+        return item.forward(x)
+    if type(item) is Dropout:  # one mask for all steps, of the shape of one
+        memo = item.forward(x[0])[1]
+        return x if memo is None else x * memo, memo
+    outs, memos = zip(*map(item.forward, x))
+    return np.array(outs), Each(list(memos))
+
+
+def back(item, g, memo):
+    """Return g [K, B, ...] sent back through a map."""
+    if isinstance(memo, Each):
+        return np.array([item.backward(g_k, memo_k) for g_k, memo_k in zip(g, memo.memos)])
+    return item.backward(g, memo)
+
+
+class Ascent:
+    """The way up of one run: the arrays in which each layer keeps a chunk, which the next chunk uses again."""
 
     def __init__(self):
         self.arrays = {}
@@ -83,7 +108,7 @@ class Rooms:
         return () if columns is None else (columns,)
 
     def advance(self, layer, number, inputs):
-        """Advance a layer by K steps; its traces are those *before* the chunk in what it returns, `layer.now`."""
+        """Advance a layer by K steps, each as `Layer.step`; its traces are those *before* the chunk in what it returns, `layer.now`."""
         u = self._current(layer, inputs)
         y, psi = self.array(layer, "y", u, len(u) + 1), self.array(layer, "psi", u, len(u))
         y[0] = 0 if layer.y is None else layer.y
@@ -108,11 +133,11 @@ class Rooms:
         current = None
         for name, value in inputs.items():
             synapse = layer.synapses[name]
-            if hasattr(synapse, "columns"):  # made once for two verbs: `outer` meets the same input
+            if type(synapse) is Conv2d:  # made once for two verbs: `outer` meets the same input
                 self.arrays[id(layer), f"columns of {name}"] = synapse.columns(value)
             added = synapse.forward(value, *self.columns(layer, name))
             if current is None:
-                current = added.copy() if np.may_share_memory(added, value) else added  # it will be added to
+                current = added if type(synapse) in (Dense, Conv2d) else added.copy()  # it will be added to
             else:
                 checks.same(f"output of {name}", added.shape, current.shape)
                 current += added
@@ -121,11 +146,15 @@ class Rooms:
         return current
 
     def _remember(self, layer, inputs, u, y, psi):
-        """Advance the traces by K steps, eqs. (11), (16); pre has those before, and of the bias the count of every step."""
+        """Advance the traces by K steps, as `Layer._remember`; pre has those before, and of the bias the count of every step."""
         if not layer.tracing:
             return Now(inputs, {}, u, y, psi, None, None)
         rule, K = layer.rule, len(u)
-        eligible = psi if rule.psi is None else rule.psi(u - layer.neuron.theta).astype(u.dtype, copy=False)
+        eligible = psi
+        if rule.psi is not None:
+            eligible = self.array(layer, "eligible", u, K)
+            for k, u_k in enumerate(u):
+                eligible[k] = rule.psi(u_k - layer.neuron.theta)
         pre = {name: [layer.traces.get((name, lam)) for lam in rule.decays] for name in inputs}
         for name, value in inputs.items():
             for lam in set(rule.decays) - {0.0}:

@@ -13,8 +13,10 @@ K steps, whatever the number of steps.
 import numpy as np
 
 from stllr_ref import checks, network
-from stllr_ref.chunks import Rooms, parts, up
+from stllr_ref.chunks import Ascent, back, parts, up
+from stllr_ref.layer import Layer
 from stllr_ref.network import as_input, check_run, output_errors
+from stllr_ref.rules import STLLR
 
 
 def run(net, x, target, loss, inside, *, rng=None, online=None, chunk=None):
@@ -44,24 +46,32 @@ def run(net, x, target, loss, inside, *, rng=None, online=None, chunk=None):
     -----
     S-TLLR eqs. (9), (12), (13), Algorithm 1.  A potential within rounding of its threshold may fire on one side only.
     """
-    if online is not None:
+    if online:
         raise ValueError("online: got a function, expected None: weights stand still in a chunk (network.run takes it)")
-    for number, layer in enumerate(net.layers):
-        if layer.synaptic:
-            kind = type(layer.rule).__name__
-            raise ValueError(f"rule: got {kind} in layer {number}, expected one with a trace a neuron (network.run takes {kind})")
+    if why := _refused(net):
+        raise ValueError(f"{why} (network.run takes it)")
     x, inside = check_run(net, x, target, inside)
     net.reset(rng)
     logits = _walk(
         net, x, parts(net, len(x), chunk, inside),
-        lambda rooms, trail, out, part: _down(net, rooms, trail, out, target, loss, inside[part]),
+        lambda ascent, trail, out, part: _down(net, ascent, trail, out, target, loss, inside[part]),
     )  # fmt: skip
     return logits, net.grads()
 
 
+def _refused(net):
+    """Return what in a network cannot go several steps at a time, or None."""
+    for number, layer in enumerate(net.layers):
+        if layer.synaptic:
+            return f"rule: got {type(layer.rule).__name__} in layer {number}, expected one with a trace a neuron"
+        if type(layer).step is not Layer.step or type(layer).learn is not Layer.learn:
+            return f"row: got {type(layer).__name__} with steps of its own, expected a Layer"
+    return None
+
+
 def fastest(net):
-    """Return `run`, or `network.run` for a network with a rule that `run` refuses."""
-    return network.run if any(layer.synaptic for layer in net.layers) else run
+    """Return `run`, or `network.run` for a network that `run` refuses."""
+    return network.run if _refused(net) else run
 
 
 def forward(net, x, *, rng=None, chunk=None):
@@ -74,78 +84,85 @@ def forward(net, x, *, rng=None, chunk=None):
 
 
 def _walk(net, x, steps, learn=None):
-    """Take a network through x [T, B, ...], some steps (slices) at a time, and learn(rooms, trail, out, part) after each.
+    """Take a network through x [T, B, ...], some steps (slices) at a time, and learn(ascent, trail, out, part) after each.
 
     Return the output of every step [T, B, ...].
     """
-    logits, rooms = None, Rooms()
+    logits, ascent = None, Ascent()
     for part in steps:
-        out, trail = up(net, x[part], rooms.advance)
+        out, trail = up(net, x[part], ascent.advance)
         logits = np.empty((len(x), *out.shape[1:]), out.dtype) if logits is None else logits
         logits[part] = out
         if learn:
-            learn(rooms, trail, out, part)
+            learn(ascent, trail, out, part)
     for layer in net.layers:
         layer.now = None  # it held a chunk: nothing that a single step could learn from
     return logits
 
 
-def _down(net, rooms, trail, out, target, loss, on):
+def _down(net, ascent, trail, out, target, loss, on):
     """Send the error of K steps down the row; out [K, B, ...] is the output, on [K, B] the learning window."""
     if not on.any():
         for item, seen in zip(net.row, trail):
-            for now in seen if hasattr(item, "watch") else ():
-                item.watch(now)
+            if hasattr(item, "watch"):
+                for now in seen:
+                    item.watch(now.copy())
         return
     err = output_errors(loss, out, target, on)
     mask = on.reshape(*on.shape, *[1] * (out.ndim - 2)).astype(out.dtype)
     net.descend(
         err * mask / net.dtype.type(on.shape[1]),
         trail,
-        lambda layer, now, delta: _learn(rooms, layer, now, delta),
+        lambda layer, now, delta: _learn(ascent, layer, now, delta),
         lambda signal, seen: _signalled(net, signal, err, target, seen, on),
+        back,
     )
 
 
 def _signalled(net, signal, err, target, seen, on):
-    """Return what a signal makes of K steps, seen [K, B, ...], one after another: some remember."""
-    deltas = np.zeros_like(seen)
-    for k, now in enumerate(seen):
+    """Return what a signal makes of K steps, seen [K, B, ...], one after another: some remember, and keep what they saw."""
+    deltas, given = np.zeros_like(seen), False
+    for k, now in enumerate(seen.copy()):
         if hasattr(signal, "watch"):
             signal.watch(now)
-        if on[k].any():
-            delta = net.signalled(signal, err[k], target, now, on[k].astype(net.dtype))
-            if delta is None:
-                return None
+        delta = net.signal_delta(signal, err[k], target, now, on[k].astype(net.dtype)) if on[k].any() else None
+        if delta is not None:
             checks.same("delta", delta.shape, now.shape)
-            deltas[k] = delta
-    return deltas
+            deltas[k], given = delta, True
+    return deltas if given else None
 
 
-def _learn(rooms, layer, now, delta):
+def _learn(ascent, layer, now, delta):
     """Add the products of K steps to a layer's gradients, delta [K, B, ...] = dL/dy."""
     checks.same("delta", delta.shape, now.psi.shape)
-    rows, first = _filtered(layer, now, delta, rooms.array(layer, "rows", delta, len(delta)))
+    delta = delta.astype(now.psi.dtype, copy=False)  # a map of one's own may lift float32
+    posts, bias_post = _posts(layer, now)
+    rows, first = _filtered(layer.rule.decays, posts, delta, ascent.array(layer, "rows", delta, len(delta)))
     for name, synapse in layer.synapses.items():
-        layer.add(name, synapse.outer(rows, now.inputs[name], *rooms.columns(layer, name)))
+        layer.add(name, synapse.outer(rows, now.inputs[name], *ascent.columns(layer, name)))
         for lam, E, before in zip(layer.rule.decays, first, now.pre[name]):
             if before is not None:
                 layer.add(name, synapse.outer(float(lam) * E, before))
     if layer.bias is not None:
-        post = np.multiply(delta, layer.rule.bias_post(now.psi, now.eligible), out=rows)
+        post = np.multiply(delta, bias_post, out=rows)
         post *= np.array(now.pre["b"], post.dtype).reshape(-1, *[1] * (post.ndim - 1))
         layer.add("b", layer.bias.outer(post))
 
 
-def _filtered(layer, now, delta, rows):
+def _posts(layer, now):
+    """Return the post factor of each term in K steps, [K, B, ...], and that of the bias; a rule of one's own is asked step by step."""
+    if type(layer.rule) is STLLR:
+        return layer.posts(now.eligible, now.past), layer.rule.bias_post(now.psi, now.eligible)
+    pasts = [None] * len(now.psi) if now.past is None else now.past
+    posts = zip(*(layer.posts(eligible, past) for eligible, past in zip(now.eligible, pasts)))
+    biased = map(layer.rule.bias_post, now.psi, now.eligible) if layer.bias is not None else ()
+    return [np.array(post) for post in posts], np.array([np.broadcast_to(post, now.psi.shape[1:]) for post in biased])
+
+
+def _filtered(decays, posts, delta, rows):
     """Return sum over terms of E, in rows [K, B, ...], and E of each term at the first step: eq. (11) times delta, filtered backwards."""
-    posts, first = layer.posts(now.eligible, now.past), []
-    alone = layer.posts(now.eligible[0], None if now.past is None else now.past[0])
-    if not all(np.array_equal(post[0], one, equal_nan=True) for post, one in zip(posts, alone)):
-        raise ValueError(
-            "rule: got posts that differ for several steps at once, expected element by element (network.run takes others)"
-        )
-    for i, (lam, post) in enumerate(zip(layer.rule.decays, posts)):
+    first = []
+    for i, (lam, post) in enumerate(zip(decays, posts)):
         term = np.multiply(delta, post, out=None if i else rows)
         if lam:
             for k in reversed(range(len(term) - 1)):

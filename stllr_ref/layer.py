@@ -96,7 +96,7 @@ class Layer:
         lacking = [name for name in wanted if not hasattr(rule, name)]
         if lacking:
             raise ValueError(f"rule: got {kind} without {lacking[0]}, expected {', '.join(wanted)}")
-        if not isinstance(rule.decays, (tuple, list)):
+        if not isinstance(rule.decays, (tuple, list)) or not (rule.decays or self.synaptic):
             raise ValueError(f"rule: got decays {rule.decays!r} of {kind}, expected a tuple, a decay a term")
         for decay in (*rule.decays, rule.bias_decay, *(() if rule.past_decay is None else (rule.past_decay,))):
             checks.number(f"decay of {kind}", decay, 0, 1)

@@ -34,7 +34,7 @@ class MaxPool:
         first, *others = _taps(x, self.k)
         out, winner = first.copy(), np.zeros(first.shape, np.min_scalar_type(self.k**2 - 1))
         for n, tap in enumerate(others, 1):
-            larger = tap.real > out.real  # strictly: a tie stays with the earlier
+            larger = (tap.real > out.real) | (tap.real != tap.real)  # strictly: a tie stays with the earlier; NaN is not lost
             np.copyto(out, tap, where=larger)
             np.copyto(winner, n, where=larger, casting="unsafe")
         return out, (winner, x.shape)
@@ -56,7 +56,7 @@ class AvgPool:
 
     def forward(self, x):
         """Return the pooled image and the shape of x."""
-        return sum(_taps(x, self.k)) / self.k**2, x.shape
+        return sum(tap / self.k**2 for tap in _taps(x, self.k)), x.shape
 
     def backward(self, g, memo):
         """Return g [..., H//k, W//k] spread evenly over its blocks, [..., H, W]."""

@@ -158,13 +158,14 @@ class Network:
             err * mask / self.dtype.type(len(err)),
             self.trail,
             lambda layer, now, delta: layer.learn(delta),
-            lambda signal, out: self.signalled(signal, err, target, out, on),
+            lambda signal, out: self.signal_delta(signal, err, target, out, on),
         )
 
-    def descend(self, delta, trail, teach, signalled):
+    def descend(self, delta, trail, teach, replace, back=lambda item, delta, memo: item.backward(delta, memo)):
         """Send the output's delta [..., B, ...] down the row, past what the way up left in trail.
 
-        teach(layer, now, delta) lets a layer learn; signalled(signal, out) is what a signal puts in the error's place.
+        teach(layer, now, delta) lets a layer learn; replace(signal, out) is what a signal puts in the error's place;
+        back(item, delta, memo) sends it through a map.
         """
         number, skipped, replaced = len(self.layers), {}, False
         for item, kept in zip(reversed(self.row), reversed(trail)):
@@ -177,9 +178,9 @@ class Network:
                     delta = self._send(item, kept, delta, number, skipped)
                 replaced = False
             elif hasattr(item, "delta"):
-                delta, replaced = signalled(item, kept), True
+                delta, replaced = replace(item, kept), True
             elif delta is not None:
-                delta = item.backward(delta, kept)
+                delta = back(item, delta, kept)
 
     def _send(self, layer, now, delta, number, skipped):
         """Return what a layer sends down, or None where nobody below would read it; what its skips send is added to skipped."""
@@ -199,7 +200,7 @@ class Network:
         low, high = (self.row.index(self.layers[i]) for i in (number - 1, number))
         return not any(hasattr(item, "delta") for item in self.row[low:high])
 
-    def signalled(self, signal, err, target, out, on):
+    def signal_delta(self, signal, err, target, out, on):
         """Return the signal for what it sees, out [B, ...], masked by the window on [B]; a learned one learns too."""
         delta = signal.delta(err, target, out)
         if getattr(signal, "learned", False):
@@ -219,7 +220,8 @@ class Network:
 def as_input(net, x):
     """Return x [T, B, ...] in the network's dtype, refused where the first layer could not read it."""
     first = net.row[0]
-    return checks.sequence(x, net.dtype, first.synapses["W"].axes if isinstance(first, Layer) else None)
+    dtype = None if getattr(x, "dtype", np.dtype(object)).kind in "biu" else net.dtype  # whole numbers are converted step by step
+    return checks.sequence(x, dtype, first.synapses["W"].axes if isinstance(first, Layer) else None)
 
 
 def check_run(net, x, target, inside):
@@ -245,12 +247,12 @@ def output_error(loss, out, target):
 def output_errors(loss, out, target, on):
     """Return d loss / d out of K steps, out [K, B, ...], 0 at steps in which no sample is in its window, on [K, B]."""
     err, steps = np.zeros_like(out), np.flatnonzero(on.any(1))
-    if loss in BY_SAMPLE and len(steps):  # samples do not see each other, so those of several steps may go at once
-        rows = out[steps].reshape(-1, *out.shape[2:])
+    if loss in BY_SAMPLE and len(steps) > 1 and np.shape(target)[1:] in ((), out.shape[2:]):
+        rows = out[steps].reshape(-1, *out.shape[2:])  # samples do not see each other: those of several steps may go at once
         err[steps] = output_error(loss, rows, np.concatenate([target] * len(steps))).reshape(len(steps), *out.shape[1:])
     else:
         for k in steps:
-            err[k] = output_error(loss, out[k], target)
+            err[k] = output_error(loss, out[k].copy(), target)  # a loss of one's own may keep what it saw
     return err
 
 

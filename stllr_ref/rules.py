@@ -14,8 +14,7 @@ per-neuron traces *is* a list of decays (one a term, of the pre factor) and of p
 `past` is lam_post past[t-1] + psi[t-1]: everything that the neuron did before this step, never this step.
 
 A rule of your own needs the six names that a layer asks for: `decays` and `posts(psi, past)`; `past_decay` (None where no
-past is read); `psi` (None: the neuron's own); `bias_decay` and `bias_post(psi, eligible)`.  `posts` and `bias_post` work
-element by element: `stllr_ref.engine` hands them several steps at once.
+past is read); `psi` (None: the neuron's own); `bias_decay` and `bias_post(psi, eligible)`.
 """
 
 from dataclasses import dataclass

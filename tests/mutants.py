@@ -27,8 +27,8 @@ PRINTED = "test_layer.py::test_gradients_of_w_and_v_are_the_printed_sums[code]"
 TC12 = "test_rules.py::test_tc12_eligibility_of_the_equation_and_of_the_code"
 LOOPS = "test_twins.py::test_all_forms_equal_the_sums_of_equation_10[code-dense-2-loops]"
 SOFT = "self.gamma * (u - self.theta * y)"
-ATTACHED = "now.psi, self.attached)"
-THROUGH_TIME = "np.ndim(slope) else slope) * "
+ATTACHED = "now.psi[k], self.attached)"
+THROUGH_TIME = "self.attached) * "
 CHECKED = 'checks.choice("post_trace"'
 DECAYS_SWAPPED = CHECKED, "self.__dict__.update(lam_pre=self.lam_post, lam_post=self.lam_pre); " + CHECKED
 
@@ -105,7 +105,7 @@ MUTANTS = {
         "test_layer.py::test_feedback_carries_the_error_down_in_place_of_w"]),
     "one of two skips lost": Mutant("network:Network._send", "sent if source not in skipped else skipped[source] + sent", "sent", [
         "test_exactness.py::test_causal_term_of_deep_stllr_is_the_complex_step_with_cut_paths[soft-triangle-skips-3]"]),
-    "DFA divided by the batch": Mutant("network:Network.signalled", "delta * on", "delta / len(on) * on", [
+    "DFA divided by the batch": Mutant("network:Network.signal_delta", "delta * on", "delta / len(on) * on", [
         "test_reductions.py::test_dfa_through_the_readout_s_own_weights_is_bp_times_the_batch"]),
     "sDFA without the sign": Mutant("signals:sDFA.delta", "np.sign(err)", "err", ["test_signals.py::test_tc18_signal_has_its_value_by_hand"]),
     "softmax over the batch": Mutant("losses:softmax", "exp.sum(-1,", "exp.sum(0,", [
@@ -115,7 +115,7 @@ MUTANTS = {
     # ---------------------------------------------------------------------------------------------------------- BPTT
     "BPTT's term through time dropped": Mutant("bptt:_Backward._potentials", THROUGH_TIME, THROUGH_TIME + "0 * ", [
         "test_bptt.py::test_tc08_bptt_of_one_neuron_with_the_reset_detached_and_attached"]),
-    "attached and detached swapped": Mutant("bptt:_Backward._potentials", ATTACHED, "now.psi, not self.attached)", [
+    "attached and detached swapped": Mutant("bptt:_Backward._potentials", ATTACHED, "now.psi[k], not self.attached)", [
         "test_bptt.py::test_tc08_bptt_of_one_neuron_with_the_reset_detached_and_attached"]),
     "BPTT walked forwards": Mutant("bptt:_Backward._potentials", "reversed(range(len(g)))", "range(len(g))", [
         "test_bptt.py::test_tc08_bptt_of_one_neuron_with_the_reset_detached_and_attached", "test_bptt.py::test_bptt_is_the_loops[detached-soft-dense-2]"]),
@@ -130,20 +130,20 @@ MUTANTS = {
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[0]"]),
     "trace before the chunk undecayed": Mutant("engine:_learn", "float(lam) * E, before", "E, before", [
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[0]"]),
-    "a non-causal term that sees its own step": Mutant("chunks:Rooms._past", "return past[:-1]", "return past[1:]", [
+    "a non-causal term that sees its own step": Mutant("chunks:Ascent._past", "return past[:-1]", "return past[1:]", [
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[0]"]),
-    "a trace that ages a step too little": Mutant("chunks:Rooms._remember", "** K * before", "** (K - 1) * before", [
+    "a trace that ages a step too little": Mutant("chunks:Ascent._remember", "** K * before", "** (K - 1) * before", [
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[0]"]),
-    "one dropout mask a step": Mutant("chunks:up", "item.forward(x[0])[1]", "item.rng and (item.rng.random(x.shape) >= item.p)", [
+    "one dropout mask a step": Mutant("chunks:_mapped", "item.forward(x[0])[1]", "item.rng and (item.rng.random(x.shape) >= item.p)", [
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[1]"]),
-    "a signal that forgets the steps before the window": Mutant("engine:_down", "item.watch(now)", "None", [
+    "a signal that forgets the steps before the window": Mutant("engine:_down", "item.watch(now.copy())", "None", [
         "test_engine.py::test_the_engine_equals_the_run_step_by_step[5]"]),
     # ------------------------------------------------------------------------------------- weights, maps and optimisers
     "variance with ddof 0": Mutant("weights:Standardised._centred", "n / (n - 1) * (c", "(c", [
         "test_weights.py::test_tc22_standardisation_uses_the_unbiased_variance"]),
     "gain without a gradient": Mutant("weights:Standardised.pull", "(dvalue * c / s).sum(1)", "np.zeros(len(c))", [
         "test_weights.py::test_tc22_gradient_passes_mean_variance_and_gain"]),
-    "last of equal pixels wins": Mutant("maps:MaxPool.forward", "tap.real > out.real", "tap.real >= out.real", [
+    "last of equal pixels wins": Mutant("maps:MaxPool.forward", "(tap.real > out.real)", "(tap.real >= out.real)", [
         "test_maps.py::test_first_of_tied_spikes_wins_the_max_pool", "test_maps.py::test_max_pool_compares_real_parts_and_takes_the_imaginary_one_along"]),
     "dropout rescaled": Mutant("maps:Dropout.forward", "x * self.mask", "x * self.mask / (1 - self.p)", [
         "test_maps.py::test_dropout_keeps_one_binary_mask_through_a_sequence"]),

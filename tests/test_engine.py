@@ -1,6 +1,7 @@
 """The engine gives what `network.run` gives: every rule, signal, reset, window, map and chunk size, in memory that T does not change."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from stllr_ref import (
     Network,
     Standardised,
     arctan,
+    bptt,
     cross_entropy,
     engine,
     fast_sigmoid,
@@ -261,7 +263,7 @@ def test_an_update_at_every_step_is_refused():
 def test_a_rule_with_a_trace_a_synapse_is_refused_by_name():
     net, x, *rest = speech_like(12)
     slow = Network([Layer(Dense(np.ones((4, 60))), LIF(0.5, 0.5, triangle), EProp(0.5, 0.5)), Layer(Dense(np.ones((O, 4))), Leaky(0), SLTT())])
-    with pytest.raises(ValueError, match=r"^rule: got Filtered in layer 0, expected .* \(network.run takes Filtered\)$"):
+    with pytest.raises(ValueError, match=r"^rule: got Filtered in layer 0, expected .* \(network.run takes it\)$"):
         engine.run(slow, x, *rest)
 
 
@@ -282,16 +284,164 @@ def test_a_post_factor_of_another_shape_is_refused():
         engine.run(net, *rest)
 
 
-def test_a_rule_that_looks_at_a_whole_sample_is_refused():
-    class Whole(ThreeTerms):
-        def posts(self, psi, past):
-            return psi / psi.sum(1, keepdims=True), past, psi
+# ------------------------------------------------------------------------------------------ what a user plugs in
 
-    net, x, *rest = speech_like(12)
-    net.layers[0].rule = Whole()
-    network.run(net, x, *rest)
-    with pytest.raises(ValueError, match="^rule: got posts that differ for several steps at once"):
-        engine.run(net, x, *rest)
+
+class WholeSample(ThreeTerms):
+    """A rule that looks across neurons and samples, in every hook."""
+
+    def psi(self, v):
+        return triangle(v) / (1 + triangle(v).sum(1, keepdims=True))
+
+    def posts(self, psi, past):
+        return psi, past / (1 + past.sum(1, keepdims=True)), past * past.mean(0)
+
+    def bias_post(self, psi, eligible):
+        return psi.mean(0)
+
+
+class Centred:
+    """A map that looks across a sample, and another that remembers the step before."""
+
+    def forward(self, x):
+        return x - x.mean(1, keepdims=True), None
+
+    def backward(self, g, memo):
+        return g - g.mean(1, keepdims=True)
+
+
+class Lagging:
+    """A map that shows the step before."""
+
+    def __init__(self):
+        self.before = None
+
+    def reset(self, rng):
+        self.before = None
+
+    mask = None  # so that a network resets it
+
+    def forward(self, x):
+        out = np.zeros_like(x) if self.before is None else self.before
+        self.before = x.copy()
+        return out, None
+
+    def backward(self, g, memo):
+        return 0.5 * g
+
+
+class Sometimes:
+    """A signal that is silent at some steps, remembers what it saw, and learns nothing."""
+
+    def __init__(self, B):
+        self.B, self.seen = B, []
+
+    def reset(self):
+        self.seen = []
+
+    def watch(self, out):
+        self.seen.append(out)
+
+    def delta(self, err, target, out):
+        return err @ self.B + self.seen[-2] if len(self.seen) % 3 else None
+
+
+class Aging(Dropout):
+    """A Dropout of one's own."""
+
+    def forward(self, x):
+        out, memo = super().forward(x)
+        return (out, memo) if memo is None else (out / (1 - self.p), memo / (1 - self.p))
+
+    def backward(self, g, memo):
+        return super().backward(g, memo)
+
+
+def own(rng, *middle, rule=None, neuron=None):
+    """Return a network with something of one's own between two layers."""
+    neuron = neuron or LIF(0.8, 0.5, triangle)
+    first = Layer(Dense(kaiming(rng, 8, 6)), neuron, rule or ThreeTerms(), bias=Bias(rng.normal(0, 0.1, 8)))
+    second = Layer(Dense(kaiming(rng, 7, 8)), neuron, OTTT(0.8), V=Dense(kaiming(rng, 7, 7)))
+    return Network([first, *middle, second, Layer(Dense(kaiming(rng, O, 7)), Leaky(0.9), OTTT(0.9), bias=Bias(np.zeros(O)))])
+
+
+class WinnerTakesAll(LIF):
+    """A neuron that fires where its potential is the largest of the sample's, too."""
+
+    def fire(self, u):
+        y, psi = super().fire(u)
+        return np.maximum(y, u == u.max(1, keepdims=True)), psi / (1 + psi.sum(1, keepdims=True))
+
+
+class OwnLeaks(LIF):
+    """A neuron whose slope is an array over the neurons."""
+
+    def slope(self, u, y, psi, attached=False):
+        return np.linspace(0.1, 0.9, u.shape[-1])
+
+
+OWN = {
+    "rule": {"rule": WholeSample()}, "map": {"middle": [Centred()]}, "map with state": {"middle": [Lagging()]}, "dropout": {"middle": [Aging(0.4)]},
+    "signal": {"middle": [Sometimes(kaiming(np.random.default_rng(8), O, 8))]}, "neuron": {"neuron": WinnerTakesAll(0.8, 0.5, triangle)},
+    "slope": {"neuron": OwnLeaks(0.8, 0.5, triangle)},
+}  # fmt: skip
+
+
+BOTH = [(algorithm, what) for algorithm in (engine.run, bptt.run) for what in OWN if (algorithm, what) != (bptt.run, "map with state")]  # it asks again
+
+
+@pytest.mark.parametrize("algorithm, what", BOTH, ids=[f"{algorithm.__module__.split('.')[1]}-{what}" for algorithm, what in BOTH])
+def test_what_a_user_plugs_in_is_asked_step_by_step(algorithm, what):
+    rng = np.random.default_rng(3)
+    net = own(rng, *OWN[what].get("middle", ()), **{key: value for key, value in OWN[what].items() if key != "middle"})
+    x, target, inside = (rng.random((17, 8, 6)) < 0.5).astype(float), rng.integers(0, O, 8), window(17, [17] * 8, last=9)
+    one = partial(network.run, net) if algorithm is engine.run else partial(bptt.run, net, chunk=1)
+    logits, grads = one(x, target, cross_entropy, inside, rng=np.random.default_rng(0))
+    assert all(grads[name].any() for name in ("0.W", "1.V", "2.W"))
+    for chunk in (2, 7, 8, 64):
+        got_logits, got = algorithm(net, x, target, cross_entropy, inside, rng=np.random.default_rng(0), chunk=chunk)
+        same(got_logits, logits, chunk)
+        for name in grads:
+            same(got[name], grads[name], (chunk, name))
+
+
+def test_a_loss_may_keep_what_it_saw():
+    net, x, target, _, inside = speech_like(40)
+    runs = {}
+    for run in (network.run, engine.run):
+        seen = []
+        run(Network(net.row, dtype=np.float64), x, target, lambda out, y: (seen.append(out), cross_entropy(out, y))[1], inside)
+        runs[run] = np.array(seen)
+    assert len(runs[engine.run]) == 30
+    same(runs[engine.run], runs[network.run], "logits that a loss kept")
+
+
+def test_a_layer_with_steps_of_its_own_is_refused_and_trained_step_by_step():
+    class Loud(Layer):
+        def step(self, x, skipped=None):
+            return 2 * super().step(x, skipped)
+
+    net, *rest = speech_like(12)
+    loud = Network([Loud(Dense(np.ones((4, 60))), LIF(0.5, 0.5, triangle), SLTT()), Layer(Dense(np.ones((O, 4))), Leaky(0), SLTT())], np.float32)
+    with pytest.raises(ValueError, match=r"^row: got Loud with steps of its own, expected a Layer \(network.run takes it\)$"):
+        engine.run(loud, *rest)
+    assert engine.fastest(loud) is network.run and engine.fastest(net) is engine.run
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool])
+def test_whole_numbers_are_converted_a_chunk_at_a_time(kind):
+    net, x, *rest = speech_like(200)
+    narrow = x.astype(kind)
+    same(engine.run(net, narrow, *rest)[1]["0.W"], engine.run(net, x, *rest)[1]["0.W"], kind)
+    assert peak(net, narrow, *rest) < peak(net, x, *rest) + x[:12].nbytes
+
+
+def test_a_rule_without_a_term_is_refused():
+    class Empty(ThreeTerms):
+        decays = ()
+
+    with pytest.raises(ValueError, match=r"^rule: got decays \(\) of Empty"):
+        Layer(Dense(np.ones((2, 2))), LIF(0.5, 0.5, triangle), Empty())
 
 
 def test_a_rule_with_fewer_posts_than_decays_is_refused():

@@ -169,3 +169,14 @@ def test_dropout_at_its_limits_passes_all_or_nothing(p, passed):
 def test_dropout_refuses_what_is_no_probability(p):
     with pytest.raises(ValueError, match="^p: got .*, expected a number"):
         Dropout(p)
+
+
+def test_max_pool_does_not_lose_a_nan():
+    for at in range(4):
+        x = np.arange(4.0)
+        x[at] = np.nan
+        assert np.isnan(MaxPool(2).forward(x.reshape(1, 2, 2))[0]).all()
+
+
+def test_average_of_small_whole_numbers_does_not_wrap():
+    assert AvgPool(2).forward(np.full((1, 2, 2), 200, np.uint8))[0] == 200

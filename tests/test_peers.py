@@ -96,9 +96,10 @@ def test_a_network_that_is_silent_is_refused(build):
 @pytest.mark.parametrize(
     "case", [speech, lambda: speech(last=12), vision, lambda: vision(MaxPool), odd], ids=["speech", "ragged", "avg", "max", "odd"]
 )
-def test_published_bptt_equals_bptt(case):
+@pytest.mark.parametrize("once", [False, True])
+def test_published_bptt_equals_bptt(case, once):
     case = case()
-    assert largest_error(peers.published_bptt(*case)(), reference(case, "bptt")) < 1e-10
+    assert largest_error(peers.published_bptt(*case, once=once)(), reference(case, "bptt")) < 1e-10
 
 
 @pytest.mark.parametrize("last", [None, 12])
