@@ -1,15 +1,14 @@
-r"""Training: an epoch loop around any algorithm, predictions, and checkpoints.
+r"""Training: an epoch loop around any algorithm, and predictions.
 
 The algorithm is an argument: `engine.run` (S-TLLR and its kin), `bptt.run`, or a function of the same signature.
 """
 
-import os
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from stllr_ref import checks, engine
+from stllr_ref.checkpoints import Checkpoint, load, save  # noqa: F401  (files are part of training, to who uses it)
 from stllr_ref.gradcheck import activity
 from stllr_ref.losses import cross_entropy, softmax, window
 from stllr_ref.optim import Adam, cosine_schedule
@@ -86,13 +85,18 @@ def batches(samples, batch, rng=None):
         yield order[low : low + batch]
 
 
+def pick(x, at):
+    """Return the samples `at` of x [T, B, ...] as one block of memory, whatever the layout of x: batches are read step by step."""
+    return np.stack([x_t[at] for x_t in x])
+
+
 def predict(net, x, *, last, lengths=None, score=window_softmax, batch=200):
     """Return the class of each sample of x [T, B, ...], int [B]; `last` steps of each sample count."""
     x, lengths = _inputs(x, lengths, net.dtype)
     checks.whole("last", last, 1)
     parts = []
     for at in batches(x.shape[1], batch):
-        logits = engine.forward(net, np.take(x, at, 1))
+        logits = engine.forward(net, pick(x, at))
         parts.append(score(logits, window(len(x), lengths[at], last=last)).argmax(1))
     return np.concatenate(parts)
 
@@ -103,12 +107,15 @@ def evaluate(net, data, *, last, metric=accuracy, batch=200):
     checks.whole("last", last, 1)
     total = 0.0
     for at in batches(len(y), batch):
-        logits = engine.forward(net, np.take(x, at, 1))
+        logits = engine.forward(net, pick(x, at))
         total += len(at) * metric(logits, y[at], window(len(x), lengths[at], last=last))
     return total / len(y)
 
 
-def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross_entropy, run=None, metric=accuracy, callback=None):
+def fit(
+    net, train, validation=None, *, last, epochs, batch, lr, rng,
+    loss=cross_entropy, run=None, metric=accuracy, callback=None, checkpoint=None,
+):  # fmt: skip
     r"""Train a network and return what each epoch showed.
 
     Parameters
@@ -131,6 +138,9 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
         (logits, target, inside) -> number, recorded as score.
     callback : callable, optional
         Called with each `Epoch`; if it returns True, training stops there.
+    checkpoint : Checkpoint, optional
+        Written after each epoch.  Where its file is there already, training goes on from it: what follows, and what is
+        returned, are bit for bit what they would have been without a break; the callback gets the earlier epochs first.
 
     Returns
     -------
@@ -139,7 +149,9 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
     Raises
     ------
     ValueError
-        If shapes, dtypes or numbers do not fit.
+        If shapes, dtypes or numbers do not fit, or the checkpoint's file is damaged or that of something else.
+    OSError
+        If the checkpoint cannot be written; the earlier one is still there.
     Diverged
         If logits, gradients or parameters stop being finite: names epoch and layer.
     """
@@ -151,13 +163,20 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
     checks.whole("last", last, 1)
     checks.whole("epochs", epochs, 1)
     checks.whole("batch", batch, 1)
+    if not isinstance(checkpoint, (Checkpoint, type(None))):
+        raise ValueError(f"checkpoint: got {type(checkpoint).__name__}, expected a Checkpoint")
     optimiser, history, run = Adam(net, lr), [], run or engine.fastest(net)
-    for epoch in range(1, epochs + 1):
+    settings = {"last": last, "epochs": epochs, "batch": batch, "lr": lr, "x": x.shape}
+    for epoch in checkpoint.read(net, optimiser, rng, settings) if checkpoint else ():
+        history.append(Epoch(*epoch))
+        if callback and callback(history[-1]):
+            return history
+    for epoch in range(len(history) + 1, epochs + 1):
         optimiser.lr = lr * cosine_schedule(epoch - 1, epochs)
         total, score, norms = 0.0, 0.0, {}
         for at in batches(len(y), batch, rng):
             inside = window(len(x), lengths[at], last=last)
-            logits = _update(net, optimiser, run, np.take(x, at, 1), y[at], loss, inside, rng, epoch, norms)
+            logits = _update(net, optimiser, run, pick(x, at), y[at], loss, inside, rng, epoch, norms)
             total += sum(float((loss(z, y[at])[0] * on).sum()) for z, on in zip(logits, inside) if on.any())
             score += len(at) * metric(logits, y[at], inside)
         shown = slice(0, min(batch, len(y)))
@@ -167,6 +186,8 @@ def fit(net, train, validation=None, *, last, epochs, batch, lr, rng, loss=cross
             activity(net, x[:, shown], lengths[shown])[0],
             {name: float(np.mean(values)) for name, values in norms.items()},
         ))  # fmt: skip
+        if checkpoint:
+            checkpoint.write(net, optimiser, rng, history, settings)
         if callback and callback(history[-1]):
             break
     return history
@@ -187,34 +208,3 @@ def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms):
     for name, grad in grads.items():
         norms.setdefault(name, []).append(np.linalg.norm(grad))
     return logits
-
-
-def save(path, net):
-    """Write the parameters of a network to an npz file; state and traces are no part of it."""
-    part = f"{os.fspath(path)}.part"
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, **net.get())
-    except OSError as bad:
-        raise ValueError(f"{path}: got {bad.strerror or bad}, expected a place to write to") from None
-    os.replace(part, path)  # a run killed while writing leaves the earlier file whole
-
-
-def load(path, net):
-    """Set the parameters of a network from a file that `save` wrote; refused, and nothing set, unless every name and shape fits."""
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            params = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise ValueError(f"{path}: got no file, expected one that save wrote") from None
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
-        raise ValueError(f"{path}: got something else than an npz of parameters, expected a file that save wrote") from None
-    known = net.get()
-    if set(params) != set(known):
-        raise ValueError(f"{path}: got parameters {', '.join(sorted(params))}, expected {', '.join(sorted(known))}")
-    for name, value in params.items():
-        if value.dtype.kind != "f":
-            raise ValueError(f"{path}: {name}: got dtype {value.dtype}, expected floats")
-        checks.same(f"{path}: {name}", value.shape, known[name].shape)
-        checks.array(f"{path}: {name}", value, net.dtype)
-    net.put(params)

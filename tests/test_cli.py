@@ -66,7 +66,7 @@ def test_the_folder_holds_result_log_parameters_and_figure(outcome):
     assert (folder / "curves.svg").read_text().startswith("<?xml")
     with np.load(folder / "last.npz") as params:
         assert params["bptt/seed 1/0.W"].shape == (128, 512)
-    assert sorted(p.name for p in folder.iterdir()) == ["curves.svg", "last.npz", "log.csv", "result.json"]
+    assert sorted(p.name for p in folder.iterdir()) == ["curves.svg", "last.npz", "log.csv", "result.json", "trials.jsonl"]
 
 
 def test_no_progress_bar_where_standard_error_is_no_terminal(outcome):
@@ -336,6 +336,6 @@ def test_an_interrupt_says_what_it_leaves_and_leaves_no_empty_folder_of_ours(bef
 
     monkeypatch.setitem(run.TASKS, "digits", run.TASKS["digits"]._replace(trial=interrupted))
     assert cli.main([*FAST, "--rules", "counts,frozen", "--out", str(place)]) == 130
-    said = f"what was finished is in {place}" if before else "nothing was finished"
-    assert capsys.readouterr().err.splitlines()[-1] == f"stllr_ref: interrupted; {said}"
+    said = f"what was finished is in {place}; to go on: {sys.executable} -m stllr_ref run digits --rules=counts,frozen --epochs=1 --out={place} --resume"
+    assert capsys.readouterr().err.splitlines()[-1] == f"stllr_ref: interrupted; {said if before else 'nothing was finished'}"
     assert place.exists() == (not made or before == 1)

@@ -2,13 +2,15 @@
 
 import pickle
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from stllr_ref import bptt, gradcheck, network, training
+from stllr_ref import bptt, engine, gradcheck, network, training
 from stllr_ref.data import motion
-from stllr_ref.experiments import classify, flow
+from stllr_ref.experiments import classify, flow, photometric
+from stllr_ref.experiments.encoder import encoder_decoder
 from stllr_ref.gradcheck import error, largest_error, liveness
 from stllr_ref.layer import Layer
 from stllr_ref.losses import mse, window
@@ -17,6 +19,7 @@ from stllr_ref.network import Network
 from stllr_ref.neurons import Leaky
 from stllr_ref.rules import OTTT, STLLR
 from stllr_ref.synapses import Bias, Conv2d
+from stllr_ref.weights import kaiming
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -359,6 +362,11 @@ def test_a_window_longer_than_the_sequence_is_refused():
     (dict(last=0), "^last: got 0, expected a whole number of at least 1$"),
     (dict(epochs=0), "^epochs: got 0, expected a whole number of at least 1$"),
     (dict(alpha_post=np.nan), "^alpha_post: got nan, expected a finite number$"),
+    (dict(network="u-net"), "^network: got 'u-net', expected one of flat, unet$"),
+    (dict(smooth=-1.0), "^smooth: got -1.0, expected a number from 0 to inf$"),
+    (dict(loss="mae"), "^loss: got 'mae', expected one of mse, photometric$"),
+    (dict(network="unet"), "^gains: got 2, expected 3 of the network 'unet'$"),
+    (dict(gains=(1.0, 2.0, 3.0)), "^gains: got 3, expected 2 of the network 'flat'$"),
 ])
 def test_settings_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
@@ -367,7 +375,7 @@ def test_settings_are_checked(change, message):
 
 def test_run_is_a_trial_on_the_embedded_set(monkeypatch):
     small = tuple((part.x, flow.only(part.y, motion.mask(part.x))) for part in motion.load(0, (6, 4, 5)))
-    monkeypatch.setattr(flow, "sets", lambda: small)
+    monkeypatch.setattr(flow, "sets", lambda loss: small)
     settings = replace(SETTINGS, epochs=1)
     assert flow.run(settings, 0).test == flow.trial(settings, 0, small).test
 
@@ -389,3 +397,202 @@ def test_macs_by_formula_count_two_products_at_alpha_post_0():
 def sets_of_ten():
     part = motion.load(seed=0, sizes=(10, 1, 1)).train
     return part.x, flow.only(part.y, motion.mask(part.x))
+
+
+# --- what a flow is judged by
+
+
+def test_thirds_are_of_the_pixels_that_count_in_the_order_of_their_true_speed():
+    error, speed = np.arange(1.0, 8), np.array([3.0, 1, 2, 7, 5, 6, 4])
+    found = flow.judged(error, speed, steps=1)
+    assert found[:4] == (4, (2 + 3 + 1) / 3, (7 + 5) / 2, (6 + 4) / 2)  # seven pixels: three, two and two
+
+
+def test_an_outlier_is_more_than_3_px_and_more_than_5_percent_wrong_between_two_grey_frames():
+    error, speed = np.array([0.5, 0.5001, 0.7, 0.7, 0.0]), np.array([1.0, 1.0, 14.1, 13.9, 0.0])
+    assert flow.judged(error, speed, steps=6).outliers == 2 / 5  # 3.0006 px, and 4.2 px of 83.4
+    assert flow.judged(error, speed, steps=4).outliers == 0
+
+
+def test_no_pixel_has_no_scores():
+    assert np.isnan(flow.judged(np.zeros(0), np.zeros(0), steps=8)).all()
+
+
+@pytest.mark.parametrize("change", [{}, dict(rule="zero"), dict(loss="photometric")])
+def test_scores_are_those_of_the_trials_network(change):
+    settings = replace(SETTINGS, epochs=1, **change)
+    data = parts() if settings.loss == "mse" else tuple((x, framed(target)) for x, target in parts())
+    result = flow.trial(settings, 3, data)
+    found, (x, target) = flow.scores(result, data[1]), data[1]
+    assert found.aee == result.validation and found.slow != found.fast
+    y = np.zeros_like(target[:, :2]) if settings.rule == "zero" else predictions(result, x)
+    pixels = [(b, i, j) for b in range(len(target)) for i in range(N) for j in range(N) if np.isfinite(target[b, 0, i, j])]
+    error, speed = (np.array([np.hypot(*(f[b, :, i, j])) for b, i, j in pixels]) for f in (y - target[:, :2], target[:, :2]))
+    third = -(-len(pixels) // 3)
+    assert found.slow == pytest.approx(error[np.argsort(speed)[:third]].mean(), rel=1e-5)
+    assert found.outliers == pytest.approx(((error * T > 3) & (error > 0.05 * speed)).mean())
+    assert 0 < found.outliers < 1 and flow.scores(result, data[1], steps=1).outliers < found.outliers
+
+
+def predictions(result, x):
+    net = flow.build(result.settings, 2, result.seed)
+    net.put(result.params)
+    return network.forward(net, x)[4:].mean(0)
+
+
+# --- the encoder-decoder
+
+UNET = dict(network="unet", channels=(4, 3), gains=(2.0, 2.5, 1.0))
+
+
+def small(channels=(3, 4), seed=0, **change):
+    """Return an encoder-decoder in float64 with gains that keep every layer alive, and data for it."""
+    settings = replace(SETTINGS, network="unet", channels=channels, gains=(2.0, 3.0, 1.5), **change)
+    net = Network(encoder_decoder(settings, 2, np.random.default_rng(seed)))
+    x, target = batch()
+    liveness(net, x.astype(float))
+    return net, (x.astype(float), target.astype(float), flow.masked_mse, INSIDE)
+
+
+def test_the_encoder_decoder_has_the_layers_that_its_settings_say():
+    net = built(network="unet", channels=(4, 3, 5), gains=(2.0, 2.5, 1.0))
+    assert [layer.synapses["W"].weight.value.shape for layer in net.layers] == [
+        (4, 2, 5, 5), (3, 4, 3, 3), (5, 3, 3, 3), (5, 5, 3, 3), (3, 5, 3, 3), (2, 3, 3, 3)]  # fmt: skip
+    assert [layer.synapses["W"].stride for layer in net.layers] == [2, 2, 2, 1, 1, 1]
+    assert [layer.skips for layer in net.layers] == [{}, {}, {}, {"S": 1}, {"S": 0}, {}]
+    assert [layer.synapses["S"].weight.value.shape for layer in net.layers[3:5]] == [(5, 3, 3, 3), (3, 4, 3, 3)]
+    gains = {name: set(value) for name, value in net.get().items() if name.endswith("gain")}
+    assert gains == {"0.W.gain": {2}, "1.W.gain": {2.5}, "2.W.gain": {2.5}, "3.W.gain": {1}, "3.S.gain": {2.5}, "4.W.gain": {1}, "4.S.gain": {2.5}}
+    assert [type(item) for item in net.row] == [Layer] * 3 + [Upsample, Layer] * 2 + [Layer, Upsample]
+    assert net.layers[-1].neuron == Leaky(0.6) and net.layers[-1].rule == OTTT(0.6, bias_decay=0.6)
+    for layer in net.layers[:-1]:
+        assert layer.neuron.gamma == 0.8 and layer.neuron.theta == 0.5 and layer.bias is None
+        assert layer.rule == STLLR(lam_pre=0.65, lam_post=0.3, alpha_pre=1.5, alpha_post=-0.4)
+    x = np.zeros((T, B, 2, 16, 24), np.float32)
+    assert network.forward(net, x).shape == x.shape
+
+
+def test_the_flat_network_is_what_it_was():
+    """A loop over the settings, as the network was before there was another: the same draws in the same order."""
+    rng, found = np.random.default_rng(np.random.SeedSequence([1, 0])), built().get()
+    for name, shape in (("0.W", (4, 2, 5, 5)), ("1.W", (3, 4, 3, 3)), ("2.W", (2, 3, 3, 3))):
+        np.testing.assert_array_equal(found[name], kaiming(rng, *shape).astype(np.float32))
+
+
+def test_bptt_through_encoders_skips_and_decoders_is_the_complex_step():
+    net, args = small()
+    exact = gradcheck.complex_step(gradcheck.twin(net, smooth=False), *args)
+    assert largest_error(bptt.run(net, *args)[1], exact) < 1e-12
+    assert {"2.S", "2.S.gain"} < set(exact) and error(network.run(net, *args)[1]["2.S"], exact["2.S"]) > 1e-2
+
+
+def test_bptt_of_the_photometric_loss_is_the_complex_step():
+    net, (x, target, _, inside) = small()
+    args = x, framed(target), lambda output, y: photometric.loss(output, y[:, 2:], scales=2), inside
+    exact = gradcheck.complex_step(gradcheck.twin(net, smooth=False), *args, names=["0.W", "1.W", "2.S", "3.W"])
+    found = bptt.run(net, *args)[1]
+    assert largest_error({name: found[name] for name in exact}, exact) < 1e-11
+
+
+@pytest.mark.parametrize("alpha_post", [-0.4, 0.0])
+@pytest.mark.parametrize("channels", [(3, 4), (3, 2, 4)])
+def test_the_engine_is_step_by_step_on_the_encoder_decoder(channels, alpha_post):
+    net, args = small(channels, alpha_post=alpha_post)
+    logits, grads = network.run(net, *args)
+    got, fast = engine.run(net, *args)
+    np.testing.assert_allclose(got, logits, rtol=1e-11, atol=1e-13)
+    assert largest_error(fast, grads) < 1e-12
+
+
+def test_an_encoder_learns_through_its_skip_too():
+    net, args = small()
+    whole, below = network.run(net, *args)[1], net.layers[2].synapses["S"]
+    below.backward = lambda g, shape=None: np.zeros((*g.shape[:-3], 3, *shape[-2:]))
+    cut = network.run(net, *args)[1]
+    assert error(cut["0.W"], whole["0.W"]) > 0.05 and error(cut["2.S"], whole["2.S"]) == error(cut["1.W"], whole["1.W"]) == 0
+
+
+@pytest.mark.parametrize("rule", flow.RULES[:-1])
+def test_training_the_encoder_decoder_moves_what_the_rule_says_and_never_the_gains(rule):
+    settings = replace(SETTINGS, rule=rule, **UNET)
+    before, result = flow.build(settings, 2, 0).get(), flow.trial(settings, 0, parts())
+    moved = {name for name, value in result.params.items() if (value != before[name]).any()}
+    assert moved == ({"3.W", "3.b"} if rule == "frozen" else {"0.W", "1.W", "2.W", "2.S", "3.W", "3.b"})
+    assert len(result.history[-1].rates) == 3 and result.cost.learning > 0
+
+
+# --- the self-supervised loss
+
+
+def framed(target):
+    """Return a target with two frames that no loss knows beforehand, [B, 4, H, W]."""
+    frames = np.random.default_rng(7).normal(size=target.shape).astype(target.dtype)
+    return np.concatenate([target, frames], axis=1)
+
+
+PHOTOMETRIC = replace(SETTINGS, loss="photometric", smooth=2.0)
+SELF = flow.loss_of(PHOTOMETRIC)
+
+
+@pytest.fixture(autouse=True)
+def two_scales(monkeypatch):
+    """Images of 8 x 8 have room for two."""
+    monkeypatch.setattr(photometric, "loss", partial(photometric.loss, scales=2))
+
+
+def test_the_photometric_loss_sees_the_frames_and_never_the_truth():
+    (_, target), output = batch(), np.random.default_rng(0).normal(size=(B, 2, N, N)).astype(np.float32)
+    whole, other = framed(target), framed(target)
+    other[:, :2] = np.nan
+    for got, same, expected in zip(SELF(output, whole), SELF(output, other), photometric.loss(output, whole[:, 2:], smooth=2.0)):
+        np.testing.assert_array_equal(got, expected)
+        np.testing.assert_array_equal(same, expected)
+
+
+def test_the_rule_sees_frames_flipped_as_images_and_the_flow_as_vectors(monkeypatch):
+    (x, target), how = batch(), np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 0, 1], [1, 1, 1]], bool)
+    monkeypatch.setattr(motion, "draw_flips", lambda rng, samples: how)
+    seen, whole = [], framed(target)
+
+    def spy(net, x, y, loss, inside, *, rng):
+        seen.append(y)
+        return network.run(net, x, y, loss, inside, rng=rng)
+
+    logits, _ = flow.in_training(PHOTOMETRIC, spy)(built(), x, whole, SELF, INSIDE, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(seen[0][:, :2], motion.flip(target, how, vector=True))
+    np.testing.assert_array_equal(seen[0][:, 2:], motion.flip(whole[:, 2:], how))
+    there = motion.flip(logits[-1], how, vector=True)  # the loss of a flipped flow in a flipped view is that of the flow
+    np.testing.assert_allclose(SELF(logits[-1], whole)[0], SELF(there, seen[0])[0], rtol=1e-4)
+
+
+def test_a_trial_learns_from_frames_alone_and_is_measured_by_the_truth():
+    data = tuple((x, framed(target)) for x, target in parts())
+    blind = tuple((x, np.concatenate([np.full_like(y[:, :2], 0.5), y[:, 2:]], axis=1)) for x, y in data)
+    one, two, zero = flow.trial(PHOTOMETRIC, 0, data), flow.trial(PHOTOMETRIC, 0, blind), flow.trial(replace(PHOTOMETRIC, rule="zero"), 0, data)
+    for name, value in one.params.items():
+        np.testing.assert_array_equal(value, two.params[name])
+    assert one.test != two.test and zero.test == flow.trial(replace(SETTINGS, rule="zero"), 0, parts()).test
+    assert zero.history[0].loss == pytest.approx(3 * SELF(np.zeros((8, 2, N, N), np.float32), data[0][1])[0].mean(), rel=1e-6)
+    other = flow.trial(SETTINGS, 0, parts())
+    assert (one.params["0.W"] != other.params["0.W"]).any() and one.history[0].loss > 2 * other.history[0].loss
+
+
+def test_the_flow_alone_says_which_pixels_count():
+    target, whole = batch()[1], framed(batch()[1])
+    whole[:, 2:] = np.where(np.random.default_rng(0).random(whole[:, 2:].shape) < 0.5, np.nan, 1)
+    np.testing.assert_array_equal(flow.valid(whole), flow.valid(target))
+    zero = np.zeros_like(target)
+    np.testing.assert_array_equal(flow.errors(zero, whole), flow.errors(zero, target))
+
+
+def test_the_photometric_loss_without_frames_is_refused():
+    with pytest.raises(ValueError, match=r"^frames: got shape \(3, 0, 8, 8\), expected \(3, 2, 8, 8\)$"):
+        flow.trial(PHOTOMETRIC, 0, parts())
+
+
+def test_the_sets_of_the_photometric_loss_are_the_same_with_frames():
+    for (x, target), (other, whole), first in zip(flow.sets(), flow.sets("photometric"), (0, 10_000, 20_000)):
+        np.testing.assert_array_equal(x, other)
+        np.testing.assert_array_equal(target, whole[:, :2])
+        np.testing.assert_array_equal(whole[:2, 2:], motion.frames(first + np.arange(2)))
+        assert whole.dtype == np.float32

@@ -40,7 +40,7 @@ def test_a_task_trains_and_its_table_and_json_agree(small, tmp_path, capsys):
     (line,) = [line for line in table if line.startswith("bptt ")]
     assert line.split()[1] == f"{factor * saved['rows'][1]['test'][0]:.{digits}f}"
     assert saved["rows"][0]["rates"] and saved["rows"][0]["state_bytes"] > 0
-    assert {p.name for p in tmp_path.iterdir()} == {"result.json", "log.csv", "last.npz", "curves.svg"}
+    assert {p.name for p in tmp_path.iterdir()} == {"result.json", "log.csv", "last.npz", "curves.svg", "trials.jsonl"}
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -6,6 +6,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+TRIALS = "trials.jsonl"  # the file of a run's finished trials
+PROBE = 1 << 16  # bytes
+
 
 def numbers(text):
     """Return the numbers of a list such as "-1,0,1"."""
@@ -30,26 +33,33 @@ def folder(text):
 
 
 @contextmanager
-def results_folder(out, name):
+def results_folder(out, name, resume=False, again=None):
     """Make the folder for results, out or runs/<name>-<time>; yield it, and take it away again if nothing was written.
 
-    Refused where it cannot be written or holds results already.  An interrupt says what it leaves behind.
+    Refused where it cannot be written or holds results already; with resume, where it holds no run to go on with.  An
+    interrupt says what it leaves behind, and again(folder), the command that goes on from there.
     """
     place = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     made = not place.exists()
     if not made and not place.is_dir():
         raise ValueError(f"--out: got {place}, a file, expected a folder")
+    if resume and not (place / TRIALS).exists():
+        raise ValueError(f"--resume: got {place}, which holds no run, expected the folder of one")
     try:
         place.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=place).close()  # a folder that is there may still refuse files
+        with tempfile.TemporaryFile(dir=place) as probe:  # a folder that is there may still refuse files, or be full
+            probe.write(bytes(PROBE))
     except OSError as bad:
         raise ValueError(f"--out: got {place} ({bad.strerror}), expected a folder that can be written") from None
-    if (place / "result.json").exists():
+    if not resume and (place / "result.json").exists():
         raise ValueError(f"--out: got {place}, which holds results, expected a new folder or an empty one")
+    if not resume and (place / TRIALS).exists():
+        raise ValueError(f"--out: got {place}, which holds an unfinished run, expected --resume, a new folder or an empty one")
     try:
         yield place
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what was finished is in {place}" if any(place.iterdir()) else "nothing was finished") from None
+        left = f"what was finished is in {place}" + (f"; to go on: {again(place)}" if again else "")
+        raise KeyboardInterrupt(left if any(place.iterdir()) else "nothing was finished") from None
     finally:
         if made and not any(place.iterdir()):
             place.rmdir()

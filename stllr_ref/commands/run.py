@@ -1,14 +1,18 @@
 """The commands `run TASK` and, without a command, the main job: train, print a table, write results and curves."""
 
 import json
+import shlex
 import sys
 from dataclasses import replace
+from functools import lru_cache, partial
 
 from stllr_ref import checks
 from stllr_ref.checks import TooLarge
-from stllr_ref.commands.arguments import count, folder, numbers, results_folder
-from stllr_ref.experiments import classify, recordings, report
+from stllr_ref.commands.arguments import TRIALS, count, folder, numbers, results_folder
+from stllr_ref.experiments import classify, recordings, report, sweep
 from stllr_ref.experiments.tasks import TASKS
+
+OPTIONS = "rules alpha_post psi signal last seeds epochs data set published jobs scheduler threads".split()  # but out, resume, json
 
 
 def add(commands):
@@ -27,6 +31,10 @@ def add(commands):
     parser.add_argument("--set", metavar="NAME", help="which set of DIR, where it holds several that the task reads")
     parser.add_argument("--published", choices=("paper", "code"), help="bins of recordings: the paper's text, or its code")
     parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run of DIR, given the same options: not a bit is different")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=count, default=1, metavar="N", help="trials at once, each in a process of its own")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="spread the trials over a Dask cluster, whose workers see the same folders")
     parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(main=run)
@@ -34,6 +42,8 @@ def add(commands):
 
 def run(args):
     """Train what the arguments ask for, print the table or the JSON object; return the exit code."""
+    if args.resume and args.out is None:
+        raise ValueError("--resume: got it without --out, expected both")
     done, refused, place = _train(args, lambda text: print(text, file=sys.stderr))
     if args.json:
         print(json.dumps(report.summary(done, _source(args), args.threads, refused)))
@@ -65,14 +75,17 @@ def _rows(args, task):
     return rows
 
 
-def _sets(args, task, say):
+def _sets(task, data, name, published, say):
     """Return train, validation and test: the task's own, or recordings, which have no validation part."""
-    if args.data is not None:
-        return recordings.sets(args.task, args.data, args.set, args.published or "paper", say)
-    given = "--set" if args.set else "--published" if args.published else None
+    if data is not None:
+        return recordings.sets(task, data, name, published or "paper", say)
+    given = "--set" if name else "--published" if published else None
     if given:
         raise ValueError(f"{given}: got it without --data, expected both")
-    return task.sets()
+    return TASKS[task].sets()
+
+
+_loaded = lru_cache(1)(partial(_sets, say=lambda text: None))  # in a worker, for all its trials
 
 
 def _source(args):
@@ -80,36 +93,97 @@ def _source(args):
     return "embedded" if args.data is None else str(args.data)
 
 
+def _trial(source, sets, rows, place, settings, seed, tick=None):
+    """Run one trial of the rows of a table with a checkpoint in a folder; sets None: load them from source, in another process."""
+    checkpoint = _checkpoint(place, rows, settings, seed)
+    if sets is None:
+        sets, checkpoint = _loaded(*source), checkpoint if place.is_dir() else None  # another machine may not see the folder
+    return TASKS[source[0]].trial(settings, seed, sets, tick, checkpoint)
+
+
+def _checkpoint(place, rows, settings, seed):
+    """Return the path of the checkpoint of a trial."""
+    return place / f"checkpoint-{rows.index(settings)}-{seed}.npz"
+
+
+def _again(args, place):
+    """Return the command that goes on with a run from its folder."""
+    words = [sys.executable, "-m", "stllr_ref", "run", args.task]
+    for name in OPTIONS:
+        value = getattr(args, name)
+        if value is not None and (name, value) not in (("seeds", 1), ("jobs", 1), ("threads", 1)):
+            words.append(f"--{name.replace('_', '-')}={','.join(map(repr, value)) if name == 'alpha_post' else value}")
+    return shlex.join([*words, f"--out={place}", "--resume", *["--json"] * args.json])
+
+
+def _about(args, rows):
+    """Return what a run is, as far as numbers depend on it: --resume compares it with that of the folder."""
+    given = {name: getattr(args, name) for name in ("task", "set", "published", "seeds", "threads")}
+    rules = {"rules": [s.rule for s in rows], "alpha_post": [s.alpha_post for s in rows]}
+    return {**given, "data": _source(args), **rules, "settings": [vars(s) for s in rows], "versions": report.versions()}
+
+
+def _kept(file, place, cells, say):
+    """Return cell -> result of the trials that a folder has finished; one whose parameters are gone is forgotten, to be run again."""
+    stored, kept = report.stored(place), {}
+    for cell in cells:
+        result = file.get(cell)
+        if result and (whole := report.with_params(result, stored)):
+            kept[cell] = whole
+        elif result:
+            say(f"{report.label(result)} seed {cell[1]}: its parameters are not in last.npz; it is run again")
+            file.drop(cell)
+    return kept
+
+
 def _train(args, say):
-    """Run every trial of a `run` command, showing progress by say(text).
+    """Run every trial of a `run` command that its folder does not have yet, showing progress by say(text).
 
     Return the rows of results, rule -> why it was refused (it would remember too much), and the folder of the results.
     """
-    from threadpoolctl import threadpool_limits
-    from tqdm import tqdm
-
     task = TASKS[args.task]
-    rows = _rows(args, task)
-    sets = _sets(args, task, say)
+    rows, source = _rows(args, task), (args.task, args.data and args.data.resolve(), args.set, args.published)
+    sets = _sets(args.task, args.data, args.set, args.published, say)
     for settings in rows:
         classify.check_last(settings, len(sets[0][0]))
-    done, refused = [[] for _ in rows], {}
-    epochs = sum(settings.epochs for settings in rows) * args.seeds
-    bar = tqdm(total=epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False)
-    with results_folder(args.out, args.task) as place, threadpool_limits(args.threads), bar:
-        for settings, results in zip(rows, done):
-            for seed in range(args.seeds):
-                bar.set_description(f"{settings.rule} seed {seed}")
-                try:
-                    results.append(task.trial(settings, seed, sets, lambda epoch: bar.update() and None))
-                except TooLarge as bad:
-                    refused[settings.rule] = str(bad)
-                if any(done):
-                    report.write(place, [r for r in done if r], _source(args), args.threads, refused)
-                if settings.rule in refused:
-                    break
-            if results and (not bar.disable or not args.json):
-                say(f"{report.label(results[0])}: done")
-    if not any(done):
+    pool = sweep.cluster(args.scheduler) if args.scheduler else sweep.processes(args.jobs) if args.jobs > 1 else sweep.HERE
+    cells = [(settings, seed) for settings in rows for seed in range(args.seeds)]
+    with results_folder(args.out, args.task, args.resume, partial(_again, args)) as place:
+        file = sweep.Finished(place / TRIALS, _about(args, rows), say)
+        results = _kept(file, place, cells, say)
+
+        def write():
+            """Write what there is, and take away the checkpoints that are not needed any more."""
+            table, refused = _table(rows, args.seeds, results)
+            if table:
+                report.write(place, table, _source(args), args.threads, refused)
+            for cell in results:
+                _checkpoint(place, rows, *cell).unlink(missing_ok=True)
+
+        def done(cell, result):
+            """Take one result more, and say so where its row has all."""
+            results[cell] = result
+            write()
+            whole = isinstance(result, classify.Result) and all((cell[0], seed) in results for seed in range(args.seeds))
+            if whole and (sys.stderr.isatty() or not args.json):
+                say(f"{report.label(result)}: done")
+
+        write()  # what a killed run had no time for
+        work = partial(_trial, source, sets if pool is sweep.HERE else None, rows, place.resolve())
+        try:
+            sweep.run(work, cells, file, pool, done, args.threads, say)
+        finally:
+            if not (args.resume or file.lines or any(place.glob("checkpoint-*"))):
+                file.path.unlink()
+    table, refused = _table(rows, args.seeds, results)
+    if not table:
         raise ValueError("; ".join(f"{rule}: got a rule that remembers too much ({why})" for rule, why in refused.items()))
-    return [results for results in done if results], refused, place
+    return table, refused, place
+
+
+def _table(rows, seeds, results):
+    """Return the rows of results so far, seeds in order, and rule -> why it was refused."""
+    found = [[results[settings, seed] for seed in range(seeds) if (settings, seed) in results] for settings in rows]
+    table = [[result for result in row if isinstance(result, classify.Result)] for row in found]
+    refused = {cell[0].rule: str(result) for cell, result in results.items() if isinstance(result, TooLarge)}
+    return [row for row in table if row], refused

@@ -61,6 +61,27 @@ def _split(seed, source):
     return Split(film(textures(source), twist, shift), flow(twist, shift), source)
 
 
+def frames(source, seed=0):
+    """Return two grey frames of each sample, one step apart at the end: what a flow leads from and to.
+
+    Parameters
+    ----------
+    source : ndarray of int, shape [B]
+        Numbers of the textures, as a split has them.
+    seed : int
+        Of the motions, as in `load`.
+
+    Returns
+    -------
+    ndarray of float32, shape [B, 2, 16, 16]
+        Logarithm of the light after T - 1 and after T steps, in units of CONTRAST.  What stands at p in the first stands at
+        p + flow(p) in the second.
+    """
+    check_seed(seed)
+    texture, moving = textures(source), motions(seed, source)
+    return np.stack([log_light(texture, *moving, t) / CONTRAST for t in (STEPS - 1, STEPS)], axis=1).astype(np.float32)
+
+
 def textures(source):
     """Return (k, amplitude), both [B, WAVES] complex, of the textures with the numbers source [B].
 

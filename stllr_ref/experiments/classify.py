@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple, Optional
 import numpy as np
 
 from stllr_ref import checks, costs, engine, network, training
+from stllr_ref.checkpoints import Checkpoint
 from stllr_ref.experiments.family import FAMILY, SHAPED, SHARE, SIGNALS
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window
@@ -129,10 +130,16 @@ def check_last(settings, T):
         raise ValueError(f"last: got {settings.last}, expected at most T = {T}")
 
 
-def run(settings, seed, sets, callback=None):
+def checkpoint_of(path, settings, seed):
+    """Return the `Checkpoint` of a trial, None without a path."""
+    return path and Checkpoint(path, {**vars(settings), "seed": seed})
+
+
+def run(settings, seed, sets, callback=None, checkpoint=None):
     """Train and test one network on sets = (train, validation, test), each (x [T, B, N], y [B]); return its `Result`.
 
-    `callback` gets each `training.Epoch`.  Nothing but settings and seed decides the numbers (on one machine).
+    `callback` gets each `training.Epoch`; `checkpoint` is the path of a file to go on from, written after each.  Nothing
+    but settings and seed decides the numbers (on one machine).
     """
     train, validation, test = sets
     x, y = train[:2]
@@ -146,6 +153,7 @@ def run(settings, seed, sets, callback=None):
     history = training.fit(
         net, train, validation, last=settings.last, epochs=settings.epochs, batch=settings.batch, lr=settings.lr,
         rng=order, run=algorithm(settings, engine.fastest(net)), callback=callback,
+        checkpoint=checkpoint_of(checkpoint, settings, seed),
     )  # fmt: skip
     seconds = perf_counter() - start
     score = training.evaluate(net, test, last=settings.last)

@@ -1,22 +1,25 @@
-r"""Optical flow: two spiking convolutions, a readout that predicts the flow, a loss on the pixels that count.
+r"""Optical flow: spiking convolutions, a readout that predicts the flow, a loss on the pixels that count.
 
-The network halves the image (stride 2), sees it twice and enlarges its answer again; the prediction is the readout's
-potential averaged over the window.  The true flow is a target [B, 2, H, W], px a step, NaN where it is unknown or may
-not count: such pixels have no part in loss, error and metric.  The metric is the average endpoint error (AEE), lower is
-better; the control is a flow of zero everywhere.
+The flat network halves the image (stride 2), sees it twice and enlarges its answer again; the other is an encoder-decoder.
+The prediction is the readout's potential averaged over the window.  The true flow is a target [B, 2, H, W], px a step, NaN
+where it is unknown or may not count: such pixels have no part in loss, error and metric.  A loss that does without the truth
+looks at grey frames, two channels more of the target.  The metric is the average endpoint error (AEE), lower is better; the
+control is a flow of zero everywhere.
 """
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from stllr_ref import checks, costs, engine, network, training
 from stllr_ref.data import motion
-from stllr_ref.experiments import classify
+from stllr_ref.experiments import classify, photometric
 from stllr_ref.experiments.classify import Result
+from stllr_ref.experiments.encoder import encoder_decoder
 from stllr_ref.experiments.family import FAMILY
 from stllr_ref.layer import Layer
 from stllr_ref.losses import mse, window
@@ -28,6 +31,9 @@ from stllr_ref.surrogates import PSI, spike
 from stllr_ref.synapses import Bias, Conv2d
 from stllr_ref.weights import Standardised, kaiming
 
+NETWORKS = {"flat": 2, "unet": 3}  # name -> how many gains it has
+LOSSES = ("mse", "photometric")  # with the true flow, or with grey frames alone: `masked_mse`, `photometric.loss`
+FAR, SHARE = 3, 0.05  # an outlier is wrong by more than 3 px, and more than 5 % of the true flow, between two grey frames
 RULES = ("stllr", "bptt", "tbptt", "ottt", "sltt", "frozen", "zero")  # rules with a trace a synapse refuse convolutions
 
 
@@ -38,7 +44,10 @@ class Settings:
     metric: ClassVar[str] = "aee"
     task: str
     rule: str  # one of RULES
-    channels: tuple  # of the two hidden layers
+    network: str  # "flat", or "unet": `encoder.encoder_decoder`
+    loss: str  # one of LOSSES
+    smooth: float  # weight of the smoothness in the photometric loss
+    channels: tuple  # of the two hidden layers, or of the encoders, at least two
     gains: tuple  # of their standardised weights, fixed
     gamma: float  # leak of the hidden layers, per step
     theta: float  # threshold
@@ -57,6 +66,11 @@ class Settings:
 
     def __post_init__(self):
         checks.choice("rules", self.rule, RULES)
+        checks.choice("network", self.network, tuple(NETWORKS))
+        checks.choice("loss", self.loss, LOSSES)
+        if len(self.gains) != NETWORKS[self.network]:
+            raise ValueError(f"gains: got {len(self.gains)}, expected {NETWORKS[self.network]} of the network {self.network!r}")
+        checks.number("smooth", self.smooth, 0)
         checks.choice("psi", self.psi, tuple(name for name, psi in PSI.items() if psi is not spike))
         checks.choice("signal", self.signal, ("bp",))
         checks.whole("last", self.last, 1)
@@ -65,15 +79,21 @@ class Settings:
 
 
 SETTINGS = Settings(
-    task="flow", rule="stllr", channels=(24, 32), gains=(2.0, 2.5), gamma=0.7, theta=0.6, readout=0.7,
-    lam_pre=0.7, lam_post=0.2, alpha_pre=1.0, alpha_post=-0.2, psi="triangle", signal="bp", flips=True,
+    task="flow", rule="stllr", network="flat", loss="mse", smooth=1.0, channels=(24, 32), gains=(2.0, 2.5), gamma=0.7, theta=0.6,
+    readout=0.7, lam_pre=0.7, lam_post=0.2, alpha_pre=1.0, alpha_post=-0.2, psi="triangle", signal="bp", flips=True,
     last=4, epochs=8, batch=10, lr=3e-3,
 )  # fmt: skip
 
 
-def sets():
-    """Return train, validation and test, each (x [T, B, 2, 16, 16], target [B, 2, 16, 16]); the same in every trial."""
-    return tuple((part.x, only(part.y, motion.mask(part.x))) for part in motion.load(seed=0))
+def sets(loss="mse"):
+    """Return train, validation and test, each (x [T, B, 2, 16, 16], target [B, 2, 16, 16]); the same in every trial.
+
+    For the photometric loss a target has two channels more, the grey frames: [B, 4, 16, 16].
+    """
+    parts = tuple((part.x, only(part.y, motion.mask(part.x)), part.source) for part in motion.load(seed=0))
+    if loss == "mse":
+        return tuple((x, target) for x, target, _ in parts)
+    return tuple((x, np.concatenate([target, motion.frames(source, seed=0)], axis=1)) for x, target, source in parts)
 
 
 def only(flow, mask):
@@ -82,8 +102,8 @@ def only(flow, mask):
 
 
 def valid(target):
-    """Return which pixels of a target [B, 2, H, W] count, bool [B, H, W]: those with two finite components."""
-    return np.isfinite(target).all(axis=1)
+    """Return which pixels of a target [B, 2 or 4, H, W] count, bool [B, H, W]: those with two finite components of the flow."""
+    return np.isfinite(target[:, :2]).all(axis=1)
 
 
 def masked_mse(output, target):
@@ -123,9 +143,22 @@ def masked_mse(output, target):
     return loss * scale, err * scale[:, None, None, None]
 
 
+def self_supervised(output, target, smooth):
+    """Return `photometric.loss` of output [B, 2, H, W] and of the frames in target [B, 4, H, W]: all pixels count, no truth is seen."""
+    return photometric.loss(output, np.asarray(target)[:, 2:], smooth=smooth)
+
+
+def loss_of(settings):
+    """Return the loss that the settings name."""
+    return masked_mse if settings.loss == "mse" else partial(self_supervised, smooth=settings.smooth)
+
+
 def errors(flow, target):
-    """Return the endpoint error, px a step, of each pixel that counts: the length of flow - target, both [B, 2, H, W], as one row."""
-    right, down = np.moveaxis(flow - target, 1, 0)
+    """Return the endpoint error, px a step, of each pixel that counts: the length of flow - target, both [B, 2, H, W], as one row.
+
+    Channels that a target has beside the flow are not looked at.
+    """
+    right, down = np.moveaxis(flow - target[:, :2], 1, 0)
     return np.hypot(right, down)[valid(target)]
 
 
@@ -156,16 +189,58 @@ def aee(logits, target, inside):
 
 def evaluate(net, data, *, last, batch=50):
     """Return the AEE over all pixels of data = (x, target) that count: not the mean of those of batches, which need not have as many."""
+    return mean(_compared(net, data, last, batch)[0])
+
+
+def _compared(net, data, last, batch):
+    """Return endpoint error and true speed, px a step, of all pixels of data = (x, target) that count: [2, n]."""
     (x, target), found = data, []
     for at in training.batches(len(target), batch):
         inside = window(len(x), [len(x)] * len(at), last=last)
-        found.append(errors(predicted(engine.forward(net, np.take(x, at, 1)), inside), target[at]))
-    return mean(np.concatenate(found))
+        flow = predicted(engine.forward(net, training.pick(x, at)), inside)
+        found.append([errors(flow, target[at]), errors(np.zeros_like(flow), target[at])])
+    return np.concatenate(found, axis=1)
+
+
+class Scores(NamedTuple):
+    """How wrong a flow is, in more than one number; NaN where no pixel counts."""
+
+    aee: float  # px a step
+    slow: float  # AEE of the third of the pixels that move least in truth
+    middle: float
+    fast: float  # AEE of the third that moves most
+    outliers: float  # share of the pixels, 0 to 1
+
+
+def judged(error, speed, steps):
+    """Return the `Scores` of endpoint errors [n], given the true speeds [n], both px a step, and the steps between grey frames.
+
+    An outlier, as MVSEC and KITTI count them, is wrong by more than 3 px and by more than 5 % of the true flow; both are meant
+    between two grey frames, so that an error a step is multiplied by the steps (1 where a flow is that of the whole interval).
+
+    >>> judged(np.array([0.25, 0.5, 0.75]), np.array([2.0, 1.0, 20.0]), steps=8)
+    Scores(aee=0.5, slow=0.5, middle=0.25, fast=0.75, outliers=0.3333333333333333)
+    """
+    thirds = np.array_split(error[np.argsort(speed, kind="stable")], 3)
+    return Scores(mean(error), *map(mean, thirds), mean((error * steps > FAR) & (error > SHARE * speed)))
+
+
+def scores(result, data, steps=None):
+    """Return the `Scores` of a trial's network, as it was at the end, on data = (x, target); steps as `judged`, T by default."""
+    s, (x, target) = result.settings, data
+    if s.rule == "zero":
+        speed = errors(np.zeros_like(target[:, :2]), target)
+        return judged(speed, speed, len(x) if steps is None else steps)
+    net = build(s, x.shape[2], result.seed)
+    net.put(result.params)
+    return judged(*_compared(net, data, s.last, 50), len(x) if steps is None else steps)
 
 
 def build(settings, n_in, seed):
     """Return the float32 network of a trial for images of n_in channels; rules that share a seed share their initial weights."""
     s, rng = settings, np.random.default_rng(np.random.SeedSequence([seed, 0]))
+    if s.network == "unet":
+        return Network(encoder_decoder(s, n_in, rng), dtype=np.float32)
     member = FAMILY.get(s.rule, FAMILY["stllr"])  # of the control: no rule is ever asked
     (first, second), row = s.channels, []
     for fan, stride, gain in (((first, n_in, 5, 5), 2, s.gains[0]), ((second, first, 3, 3), 1, s.gains[1])):
@@ -185,7 +260,8 @@ def in_training(settings, run=network.run):
     def flipped(net, x, target, loss, inside, *, rng):
         """Run on flipped samples; the output is flipped back, so that it fits the target again."""
         how = motion.draw_flips(rng, x.shape[1]) if settings.flips else np.zeros((x.shape[1], 3), bool)
-        logits, grads = run(net, motion.flip(x, how), motion.flip(target, how, vector=True), loss, inside, rng=rng)
+        flow, frames = motion.flip(target[:, :2], how, vector=True), motion.flip(target[:, 2:], how)
+        logits, grads = run(net, motion.flip(x, how), np.concatenate([flow, frames], axis=1), loss, inside, rng=rng)
         grads = {name: grad for name, grad in grads.items() if not name.endswith(".gain")}
         return motion.flip(logits, motion.undo(how), vector=True), grads
 
@@ -194,14 +270,15 @@ def in_training(settings, run=network.run):
 
 def run(settings, seed, callback=None):
     """Return the `classify.Result` of one trial on the embedded set; test and validation are AEE, px a step."""
-    return trial(settings, seed, sets(), callback)
+    return trial(settings, seed, sets(settings.loss), callback)
 
 
-def trial(settings, seed, parts, callback=None):
-    """Train and test one network on parts = (train, validation, test), each (x [T, B, C, H, W], target [B, 2, H, W]).
+def trial(settings, seed, parts, callback=None, checkpoint=None):
+    """Train and test one network on parts = (train, validation, test), each (x, target) as `sets` gives them, of any size.
 
-    Return its `classify.Result`; `callback` gets each `training.Epoch`.  H and W are even.  A part without a pixel that
-    counts has the AEE NaN.  Nothing but settings and seed decides the numbers (on one machine).
+    Return its `classify.Result`; `callback` and `checkpoint` are those of `classify.run`.  H and W are even, for "unet"
+    multiples of 2^levels.  A part without a pixel that counts has the AEE NaN.  Nothing but settings and seed
+    decides the numbers (on one machine).
     """
     s, (train, validation, test) = settings, parts
     x, target = train
@@ -214,18 +291,20 @@ def trial(settings, seed, parts, callback=None):
     start = perf_counter()
     history = training.fit(
         net, train, validation, last=s.last, epochs=s.epochs, batch=s.batch, lr=s.lr,
-        rng=order, loss=masked_mse, run=in_training(s, engine.fastest(net)), metric=aee, callback=callback,
+        rng=order, loss=loss_of(s), run=in_training(s, engine.fastest(net)), metric=aee, callback=callback,
+        checkpoint=classify.checkpoint_of(checkpoint, s, seed),
     )  # fmt: skip
     seconds = perf_counter() - start
-    scores = [mean(()) if part is None else evaluate(net, part, last=s.last) for part in (test, validation)]
-    return Result(s, seed, *scores, seconds, *classify.cost(net, s, x[:, : s.batch], target[: s.batch], masked_mse), history, net.get())
+    aees = [mean(()) if part is None else evaluate(net, part, last=s.last) for part in (test, validation)]
+    spent = classify.cost(net, s, x[:, : s.batch], target[: s.batch], loss_of(s))
+    return Result(s, seed, *aees, seconds, *spent, history, net.get())
 
 
 def _zero(settings, seed, parts, callback):
     """Return the `classify.Result` of the control that says zero everywhere: nothing is learned, every epoch is the same."""
-    train, validation, test = (mean(errors(np.zeros_like(part[1]), part[1])) if part else mean(()) for part in parts)
+    train, validation, test = (mean(errors(np.zeros_like(part[1][:, :2]), part[1])) if part else mean(()) for part in parts)
     target = parts[0][1]
-    loss = settings.last * float(masked_mse(np.zeros_like(target), target)[0].mean())
+    loss = settings.last * float(loss_of(settings)(np.zeros_like(target[:, :2]), target)[0].mean())
     history = [training.Epoch(n, loss, train, validation, [], {}) for n in range(1, settings.epochs + 1)]
     for epoch in history if callback else ():
         callback(epoch)

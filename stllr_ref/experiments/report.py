@@ -2,14 +2,18 @@
 
 import csv
 import json
-import os
 import platform
+import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from stllr_ref.experiments.classify import mean_std, paired, reads_signal, signal_of
+from stllr_ref.checkpoints import plain, replace_file
+from stllr_ref.costs import Cost
+from stllr_ref.experiments.classify import Result, mean_std, paired, reads_signal, signal_of
 from stllr_ref.experiments.family import SHAPED
+from stllr_ref.training import Epoch
 
 UNITS = {"accuracy": ("%", 100, 1), "aee": ("px", 1, 3)}  # metric -> unit of the table, factor, digits
 NAMES = {"accuracy": "accuracy", "aee": "endpoint error (lower is better)"}
@@ -48,13 +52,33 @@ def _known(value):
     return None if value is None or np.isnan(value) else value
 
 
+def to_plain(result):
+    """Return a result as JSON takes it: null for NaN, no parameters."""
+    values = {**result._asdict(), "settings": vars(result.settings), "cost": result.cost._asdict(), "params": {}}
+    values["history"] = [[_known(v) if isinstance(v, float) else v for v in epoch] for epoch in result.history]
+    return plain({**values, **{name: _known(values[name]) for name in ("test", "validation")}})
+
+
+def from_plain(values, Settings):
+    """Return the result that `to_plain` made values from, without parameters; Settings is the class of its settings."""
+    settings = Settings(**{name: tuple(v) if isinstance(v, list) else v for name, v in values["settings"].items()})
+    cost = Cost(**{**values["cost"], "macs": Counter(values["cost"]["macs"])})
+    history = [Epoch(*(np.nan if v is None else v for v in epoch)) for epoch in values["history"]]
+    scores = {name: np.nan if values[name] is None else values[name] for name in ("test", "validation")}
+    return Result(**{**values, **scores, "settings": settings, "cost": cost, "history": history})
+
+
 def summary(rows, data, threads, refused=None):
     """Return the JSON object of a whole run: rows: a list of results for each setting; refused: rule -> why."""
     settings = {k: v for k, v in vars(rows[0][0].settings).items() if k not in ("rule", "alpha_post", "task")}
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
     task = rows[0][0].settings.task
-    out = {"task": task, "data": data, "settings": settings, "versions": versions, "threads": threads}
+    out = {"task": task, "data": data, "settings": settings, "versions": versions(), "threads": threads}
     return {**out, "rows": [row(r) for r in rows], "not_run": refused or {}}
+
+
+def versions():
+    """Return the versions that numbers depend on."""
+    return {"python": platform.python_version(), "numpy": np.__version__}
 
 
 def label(result):
@@ -104,7 +128,7 @@ def write(folder, rows, data, threads, refused=None):
     flat = [result for results in rows for result in results]
     write_json(folder / "result.json", summary(rows, data, threads, refused))
     replace_file(folder / "log.csv", lambda p: _log(p, flat))
-    params = {f"{label(r)}/seed {r.seed}/{name}": value for r in flat for name, value in r.params.items()}
+    params = {_place(r) + name: value for r in flat for name, value in r.params.items()}
     replace_file(folder / "last.npz", lambda p: np.savez(p, **params))
     shown = "training" if all(np.isnan(r.validation) for r in flat) else "validation"
     curves = {
@@ -114,6 +138,26 @@ def write(folder, rows, data, threads, refused=None):
     title = f"{flat[0].settings.task}: {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
     figure = plots.learning_curves(curves, title, f"{shown} {NAMES[metric]} ({unit})", factor)
     replace_file(folder / "curves.svg", lambda p: plots.save(figure, p))
+
+
+def _place(result):
+    """Return what the names of a trial's parameters begin with in last.npz."""
+    return f"{label(result)}/seed {result.seed}/"
+
+
+def stored(folder):
+    """Return what last.npz of a folder holds, nothing where there is no such file or it is damaged."""
+    try:
+        with open(Path(folder) / "last.npz", "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}
+
+
+def with_params(result, stored):
+    """Return a result with its parameters out of those that `stored` returned; None where they are not among them."""
+    params = {name.removeprefix(_place(result)): value for name, value in stored.items() if name.startswith(_place(result))}
+    return result._replace(params=params) if params or not result.history[-1].grad_norms else None  # what learns nothing has none
 
 
 def _shown(epoch, part):
@@ -131,13 +175,6 @@ def _style(settings, rows):
 def write_json(path, value):
     """Write one JSON object."""
     replace_file(path, lambda p: p.write_text(json.dumps(value, indent=1) + "\n"))
-
-
-def replace_file(path, write):
-    """Write a file beside its place and move it there, so that a killed run leaves the earlier one whole."""
-    part = path.with_name(f"part-{path.name}")
-    write(part)
-    os.replace(part, path)
 
 
 def _log(path, results):
