@@ -141,7 +141,9 @@ def lines(panels, x, y, factor=100):
             )
             spread = scores.std(1, ddof=1) if scores.shape[1] > 1 else 0 * scores[:, 0]
             colour = COLOURS[rule] if rule in COLOURS and rule != "stllr" else palette[n % 8]
-            style = dict(color=colour, linestyle=dashes[n % 4], marker=marks[n % 8], markersize=3.5, linewidth=1.2, capsize=2)
+            style = dict(
+                color=colour, linestyle=dashes[(n + n // 8) % 4], marker=marks[(n + n // 8) % 8], markersize=3.5, linewidth=1.2, capsize=2
+            )
             ax.errorbar(places, factor * scores.mean(1), factor * spread, label=label, **style)
             if places is not at:
                 ax.set_xticks(places, at)

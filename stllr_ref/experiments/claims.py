@@ -1,0 +1,222 @@
+r"""What the product claims, measured: each claim has its trials, its table, and a verdict that the numbers give.
+
+`render` writes RESULTS.md.  Every number and every verdict in it comes from the trials; settings are those of the tasks,
+chosen on validation data (results/choose.csv, results/motion.csv), scores are those of test data.
+"""
+
+from dataclasses import replace
+from typing import Callable, NamedTuple
+
+import numpy as np
+
+from stllr_ref import bptt, costs, engine
+from stllr_ref.experiments import classify, studies
+from stllr_ref.experiments.classify import mean_std, paired
+from stllr_ref.experiments.report import UNITS, label
+from stllr_ref.gradcheck import cosine
+from stllr_ref.losses import cross_entropy, window
+
+SEEDS = 5
+OTHERS = ("bptt", "tbptt", "ottt", "sltt", "frozen")
+
+
+class Claim(NamedTuple):
+    """One claim."""
+
+    title: str
+    text: str  # what is claimed, and why it is asked
+    rows: Callable  # () -> list of settings
+    verdict: Callable  # (settings -> list of results) -> list of (holds, sentence with the numbers)
+
+
+def base(task, **change):
+    """Return the settings of a task with a change."""
+    return replace(studies.STUDIED[task].settings, **change)
+
+
+def _table_of(task, signs, controls):
+    """Return S-TLLR for the signs of alpha_post and everything that is compared with it."""
+    return [base(task, alpha_post=a) for a in signs] + [base(task, rule=rule) for rule in (*OTHERS, *controls)]
+
+
+def tests(results):
+    """Return the test scores of a setting's trials."""
+    return [r.test for r in results]
+
+
+def _points(gap, error):
+    """Return a paired difference of accuracies in words."""
+    return f"{100 * gap:+.1f} points (se {100 * error:.1f})"
+
+
+def _near_bptt(task):
+    """Return the claim that S-TLLR comes near BPTT on a task and far above frozen layers."""
+
+    def verdict(of):
+        """Return the verdict: S-TLLR beside BPTT, and beside frozen layers."""
+        ours = tests(of[base(task)])
+        gap, error = paired(ours, tests(of[base(task, rule="bptt")]))
+        above, its = paired(ours, tests(of[base(task, rule="frozen")]))
+        return [
+            (gap >= -0.02, f"S-TLLR minus BPTT: {_points(gap, error)}; asked for at least -2"),
+            (above >= 0.15, f"S-TLLR minus frozen: {_points(above, its)}; asked for at least +15"),
+        ]
+
+    text = "S-TLLR at the alpha_post chosen on validation data is at most 2 points below exact BPTT, and 15 above frozen hidden layers."
+    return Claim(f"Near BPTT: {task}", text, lambda: _table_of(task, (-1.0, 0.0, 1.0), ("counts",)), verdict)
+
+
+def _flow(of):
+    """Return the verdict on optical flow: against a flow of zero, and against BPTT."""
+    ours, exact, zero = (mean_std(tests(of[s]))[0] for s in (base("flow"), base("flow", rule="bptt"), base("flow", rule="zero")))
+    return [
+        (ours <= 0.8 * zero, f"S-TLLR is at {ours / zero:.2f} of zero flow; asked for at most 0.80"),
+        (ours <= 0.7 * zero, f"aimed at: 0.70 of zero flow, {0.7 * zero:.3f} px a step; found {ours:.3f}"),
+        (ours <= exact + 0.05, f"S-TLLR {ours:.3f}, BPTT {exact:.3f} px a step; asked for at most 0.05 more than BPTT"),
+    ]
+
+
+def aligned(settings, seed, samples=50):
+    """Return the cosine of the lowest layer's gradient with BPTT's, at the initial weights, on the first training samples."""
+    x, y = studies.sets(settings.task)[0]
+    x, y = x[:, :samples], y[:samples]
+    net = classify.build(settings, x.shape[2], int(y.max()) + 1, seed)
+    args = net, x, y, cross_entropy, window(len(x), [len(x)] * len(y), last=settings.last)
+    return cosine(engine.run(*args)[1]["0.W"], bptt.run(*args)[1]["0.W"])
+
+
+def _sign(of):
+    """Return the verdict on the order of the signs in a short window, by accuracy and by alignment."""
+    rows = [base("digits", last=5, alpha_post=a) for a in (-1.0, 0.0, 1.0)]
+    means = [100 * mean_std(tests(of[s]))[0] for s in rows]
+    cosines = [np.mean([aligned(s, seed) for seed in range(len(of[s]))]) for s in rows]
+    steps = [a - b for a, b in zip(means, means[1:])]
+    return [
+        (min(steps) >= 5, f"accuracies {', '.join(f'{m:.1f}' for m in means)} % at -1, 0, +1; asked for steps of at least 5 points"),
+        (cosines[0] > cosines[1] > cosines[2], f"cosines with BPTT {', '.join(f'{c:.2f}' for c in cosines)}; asked for the same order"),
+    ]
+
+
+def _speech_sign(of):
+    """Return the verdict on the sign in speech: no matter with a long causal trace, a collapse of -1 with a short one."""
+    out = []
+    for lam, asked in ((0.95, "within 3 points of each other"), (0.5, "-1 at least 20 points below 0")):
+        means = [100 * mean_std(tests(of[base("speech", lam_pre=lam, alpha_post=a)]))[0] for a in (-1.0, 0.0, 1.0)]
+        holds = max(means) - min(means) <= 3 if lam == 0.95 else means[1] - means[0] >= 20
+        out.append((holds, f"lam_pre {lam:g}: {', '.join(f'{m:.1f}' for m in means)} % at -1, 0, +1; asked for {asked}"))
+    means = [100 * mean_std(tests(of[base("speech", lam_pre=0.95, alpha_post=a)]))[0] for a in (0.0, 1.0)]
+    return [*out, (means[1] > means[0] + 1, f'published, "positive helps audio": +1 minus 0 is {means[1] - means[0]:+.1f} points')]
+
+
+SILENCES = (8, 16)
+
+
+def _silent(D):
+    """Return S-TLLR, frozen layers and BPTT on the delay task with D silent steps."""
+    return [base(f"delay {D}", **change) for change in ({"alpha_post": 0.0}, {"rule": "frozen"}, {"rule": "bptt"})]
+
+
+def _delay(of):
+    """Return the verdict on the limit: silence that only BPTT bridges."""
+    out = []
+    for D in SILENCES:
+        ours, frozen, exact = (tests(of[s]) for s in _silent(D))
+        gap, error = paired(ours, frozen)
+        mean = 100 * mean_std(ours)[0]
+        out.append((mean < 60 and gap <= 2 * (error or 0), f"{D} steps: S-TLLR {mean:.0f} %, minus frozen {_points(gap, error)}"))
+        out.append((mean_std(exact)[0] > 0.98, f"{D} steps: BPTT {100 * mean_std(exact)[0]:.0f} %"))
+    return out
+
+
+def _running_away(of):
+    """Return the verdict on firing rates in a short window."""
+    rates = [np.mean([r.history[-1].rates for r in of[base("digits", last=5, alpha_post=a)]]) for a in (-1.0, 0.0, 1.0)]
+    return [(rates[0] < min(rates[1:]), f"mean firing rates {', '.join(f'{100 * r:.0f}' for r in rates)} % at -1, 0, +1 in a window of 5")]
+
+
+def _dfa(of):
+    """Return the verdict on direct feedback alignment."""
+    gap, error = paired(tests(of[base("digits", signal="dfa")]), tests(of[base("digits")]))
+    return [(gap < -0.02, f"DFA minus the true error: {_points(gap, error)}")]
+
+
+def _memory(of):
+    """Return the verdict on memory: what is handed on by S-TLLR and stored by BPTT, for T and 4 T steps."""
+    x, y = studies.sets("digits")[0]
+    sizes = {}
+    for rule in ("stllr", "bptt"):
+        for times in (1, 4):
+            many = np.concatenate([x[:, :10]] * times)
+            net = classify.build(base("digits", rule=rule), x.shape[2], 10, 0)
+            sizes[rule, times] = classify.cost(net, base("digits", rule=rule), many, y[:10])[0].state
+    flat, grown = (sizes[rule, 4] / sizes[rule, 1] for rule in ("stllr", "bptt"))
+    formula = " and ".join(f"{costs.memory_ratio(T):g} times as much at T = {T}" for T in (10, 100))
+    return [
+        (flat == 1, f"four times the steps: {flat:.2f} times the memory of S-TLLR, {grown:.2f} times BPTT's"),
+        (grown == 4, f"by the paper's formula BPTT keeps {formula} (`cost --paper` has all of them)"),
+    ]
+
+
+def _short():
+    """Return digits in a window of five steps for the signs of alpha_post."""
+    return [base("digits", last=5, alpha_post=a) for a in (-1.0, 0.0, 1.0)]
+
+
+CLAIMS = [
+    _near_bptt("digits"),
+    _near_bptt("speech"),
+    _near_bptt("gestures"),
+    Claim("Optical flow", "An average endpoint error of at most 0.80 of that of zero flow, aimed at 0.70, and near BPTT's.",
+          lambda: _table_of("flow", (-0.2, 0.0, 0.2), ("zero",)), _flow),
+    Claim("The sign of alpha_post: short windows", "In digits with a window of five steps -1 is better than 0, and 0 than +1.",
+          _short, _sign),
+    Claim("The sign of alpha_post: speech", "The sign hardly matters while the causal trace is long, and -1 collapses when it is short.",
+          lambda: [base("speech", lam_pre=lam, alpha_post=a) for lam in (0.95, 0.5) for a in (-1.0, 0.0, 1.0)], _speech_sign),
+    Claim("The limit", "A parity asked for after a silence, the loss at its end: S-TLLR stays at chance, BPTT solves it.",
+          lambda: [s for D in SILENCES for s in _silent(D)], _delay),
+    Claim("Rates", "With short windows activity runs away where alpha_post is not negative.", _short, _running_away),
+    Claim("Direct feedback alignment", "In small networks a random feedback is clearly worse than the true error.",
+          lambda: [base("digits"), base("digits", signal="dfa")], _dfa),
+    Claim("Memory", "S-TLLR's state does not depend on the number of steps, BPTT's is proportional to it.", list, _memory),
+]  # fmt: skip
+
+
+def cells(seeds=SEEDS):
+    """Return every (settings, seed) that the claims need, once."""
+    rows = dict.fromkeys(settings for claim in CLAIMS for settings in claim.rows())
+    return [(settings, seed) for seed in range(seeds) for settings in rows]
+
+
+def render(results):
+    """Return RESULTS.md from the results of `cells`, (settings, seed) -> result."""
+    of = {}
+    for (settings, _), result in results.items():
+        of.setdefault(settings, []).append(result)
+    seeds = len(next(iter(of.values())))
+    lines = [
+        "# Results", "",
+        f"Written by `python -m stllr_ref results`: seeds 0 to {seeds - 1}, mean ± standard deviation, scores on test data.",
+        "Settings were chosen on validation data ([choose.csv](results/choose.csv), [motion.csv](results/motion.csv)).",
+        "A verdict is what the numbers say.", "",
+    ]  # fmt: skip
+    for number, claim in enumerate(CLAIMS, 1):
+        lines += [f"## {number}. {claim.title}", "", claim.text, ""]
+        lines += [f"- {'Holds' if holds else 'Does not hold'}: {sentence}." for holds, sentence in claim.verdict(of)] + [""]
+        lines += table({s: of[s] for s in claim.rows()})
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def table(rows):
+    """Return the lines of a Markdown table, a row a setting: test, validation, firing rates; nothing for no rows."""
+    if not rows:
+        return []
+    unit, factor, digits = UNITS[next(iter(rows)).metric]
+    apart = [name for name in ("task", "last", "lam_pre", "signal") if len({getattr(s, name) for s in rows}) > 1]
+    lines = [f"| {' | '.join(['rule', *apart])} | test {unit} | validation {unit} | firing rates % |", "| --- " * (len(apart) + 4) + "|"]
+    for settings, results in rows.items():
+        (mean, std), (held, _) = mean_std(tests(results)), mean_std([r.validation for r in results])
+        rates = np.mean([r.history[-1].rates for r in results], 0) if results[0].history[-1].rates else []
+        said = " | ".join([label(results[0]), *(str(getattr(settings, name)) for name in apart)])
+        score = f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}"
+        lines.append(f"| {said} | {score} | {factor * held:.{digits}f} | {' '.join(f'{100 * r:.0f}' for r in rates)} |")
+    return [*lines, ""]
