@@ -20,6 +20,7 @@ from typing import Callable, NamedTuple, Optional
 
 from stllr_ref.checkpoints import difference, plain, replace_file
 from stllr_ref.checks import TooLarge
+from stllr_ref.chunks import keep_freed_memory
 from stllr_ref.experiments import report
 
 VERSION = 1
@@ -257,6 +258,7 @@ def _call(work, threads, *arguments):
     """Run one cell, alone in its process, on so many BLAS threads; a refusal of its size is an answer, too."""
     from threadpoolctl import threadpool_limits
 
+    keep_freed_memory()
     with _ALONE, threadpool_limits(threads):
         try:
             return work(*arguments)
