@@ -13,7 +13,7 @@ through each layer (`stllr_ref.chunks`), for speed alone.
 import numpy as np
 
 from stllr_ref.chunks import Ascent, back, parts, up
-from stllr_ref.layer import Layer, Now, pull
+from stllr_ref.layer import Layer, Now, gather, pull
 from stllr_ref.network import check_run, output_error, output_errors
 
 
@@ -139,17 +139,10 @@ class _Backward:
             later = g[k] if onwards[k].all() else g[k] * onwards[k].reshape(-1, *[1] * (g.ndim - 2))
         self.later[number] = later
         for name, synapse in layer.synapses.items():
-            self._add(f"{number}.{name}", synapse.outer(g, now.inputs[name]))
+            gather(self.sums, f"{number}.{name}", synapse.outer(g, now.inputs[name]))
         if layer.bias is not None:
-            self._add(f"{number}.b", layer.bias.outer(g))
+            gather(self.sums, f"{number}.b", layer.bias.outer(g))
         return g
-
-    def _add(self, name, dvalue):
-        """Add dvalue, a fresh array, to the gradient of a weight's value."""
-        if name in self.sums:
-            self.sums[name] += dvalue
-        else:
-            self.sums[name] = dvalue
 
     def grads(self):
         """Return the gradient of each parameter."""

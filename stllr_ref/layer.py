@@ -205,10 +205,7 @@ class Layer:
 
     def add(self, name, dvalue):
         """Add dvalue, a fresh array, to the gradient of a synapse's value."""
-        if name in self.sums:
-            self.sums[name] += dvalue
-        else:
-            self.sums[name] = dvalue
+        gather(self.sums, name, dvalue)
 
     def send(self, g):
         """Return the error g [B, ...] at the potentials carried down to the input of W."""
@@ -218,6 +215,14 @@ class Layer:
     def grads(self):
         """Return the gradient of each parameter gathered since the last reset or clear, zeros where nothing was."""
         return pull(self.weights(), self.sums)
+
+
+def gather(sums, name, dvalue):
+    """Add dvalue, a fresh array, to sums[name]; the first one is taken as it is."""
+    if name in sums:
+        sums[name] += dvalue
+    else:
+        sums[name] = dvalue
 
 
 def pull(weights, sums):

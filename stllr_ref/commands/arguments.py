@@ -6,6 +6,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from stllr_ref.experiments import sweep
+
 TRIALS = "trials.jsonl"  # the file of a run's finished trials
 PROBE = 1 << 16  # bytes
 
@@ -30,6 +32,21 @@ def folder(text):
     if not text:
         raise argparse.ArgumentTypeError("got an empty name, expected a folder")
     return Path(text)
+
+
+def add_grid(parser, only=""):
+    """Add the options of a command that runs a grid of trials; only says for what, where not for all that the command does."""
+    parser.add_argument("--resume", action="store_true", help=f"go on with the trials of DIR, given the same options{only}")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=count, default=1, metavar="N", help=f"trials at once, each in a process of its own{only}")
+    where.add_argument("--scheduler", metavar="ADDRESS", help=f"spread the trials over a Dask cluster that sees the same folders{only}")
+
+
+def pool(args):
+    """Return the `sweep.Pool` that the options of `add_grid` ask for, refused if --resume has no --out to go on with."""
+    if args.resume and args.out is None:
+        raise ValueError("--resume: got it without --out, expected both")
+    return sweep.cluster(args.scheduler) if args.scheduler else sweep.processes(args.jobs) if args.jobs > 1 else sweep.HERE
 
 
 @contextmanager

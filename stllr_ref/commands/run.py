@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 from stllr_ref import checks
 from stllr_ref.checks import TooLarge
-from stllr_ref.commands.arguments import TRIALS, count, folder, numbers, results_folder
+from stllr_ref.commands.arguments import TRIALS, add_grid, count, folder, numbers, pool, results_folder
 from stllr_ref.experiments import classify, recordings, report, sweep
 from stllr_ref.experiments.tasks import TASKS
 
@@ -31,10 +31,7 @@ def add(commands):
     parser.add_argument("--set", metavar="NAME", help="which set of DIR, where it holds several that the task reads")
     parser.add_argument("--published", choices=("paper", "code"), help="bins of recordings: the paper's text, or its code")
     parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run of DIR, given the same options: not a bit is different")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--jobs", type=count, default=1, metavar="N", help="trials at once, each in a process of its own")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="spread the trials over a Dask cluster, whose workers see the same folders")
+    add_grid(parser)
     parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(main=run)
@@ -42,8 +39,6 @@ def add(commands):
 
 def run(args):
     """Train what the arguments ask for, print the table or the JSON object; return the exit code."""
-    if args.resume and args.out is None:
-        raise ValueError("--resume: got it without --out, expected both")
     done, refused, place = _train(args, lambda text: print(text, file=sys.stderr))
     if args.json:
         print(json.dumps(report.summary(done, _source(args), args.threads, refused)))
@@ -141,12 +136,11 @@ def _train(args, say):
 
     Return the rows of results, rule -> why it was refused (it would remember too much), and the folder of the results.
     """
-    task = TASKS[args.task]
+    task, where = TASKS[args.task], pool(args)
     rows, source = _rows(args, task), (args.task, args.data and args.data.resolve(), args.set, args.published)
     sets = _sets(args.task, args.data, args.set, args.published, say)
     for settings in rows:
         classify.check_last(settings, len(sets[0][0]))
-    pool = sweep.cluster(args.scheduler) if args.scheduler else sweep.processes(args.jobs) if args.jobs > 1 else sweep.HERE
     cells = [(settings, seed) for settings in rows for seed in range(args.seeds)]
     with results_folder(args.out, args.task, args.resume, partial(_again, args)) as place:
         file = sweep.Finished(place / TRIALS, _about(args, rows), say)
@@ -169,9 +163,9 @@ def _train(args, say):
                 say(f"{report.label(result)}: done")
 
         write()  # what a killed run had no time for
-        work = partial(_trial, source, sets if pool is sweep.HERE else None, rows, place.resolve())
+        work = partial(_trial, source, sets if where is sweep.HERE else None, rows, place.resolve())
         try:
-            sweep.run(work, cells, file, pool, done, args.threads, say)
+            sweep.run(work, cells, file, where, done, args.threads, say)
         finally:
             if not (args.resume or file.lines or any(place.glob("checkpoint-*"))):
                 file.path.unlink()

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from stllr_ref.commands.arguments import TRIALS, count, folder, results_folder
+from stllr_ref.commands.arguments import TRIALS, add_grid, count, folder, pool, results_folder
 from stllr_ref.experiments import alignment, report, studies, sweep
 
 STUDIES = {"alignment": "the cosine of every rule's gradient with the exact one, on digits and on a recurrent toy"}
@@ -18,10 +18,7 @@ def add(commands):
     which.add_argument("--list", action="store_true", help="name the studies")
     parser.add_argument("--seeds", type=count, metavar="N", help="trials, seeds 0 to N-1 (default 5; shape, choose and motion 3)")
     parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<study>-<time>)")
-    parser.add_argument("--resume", action="store_true", help="go on with the study of DIR (not alignment)")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--jobs", type=count, default=1, metavar="N", help="trials at once, each in a process of its own (not alignment)")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="spread the trials over a Dask cluster (not alignment)")
+    add_grid(parser, " (not alignment)")
     parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(main=study)
@@ -32,8 +29,6 @@ def study(args):
     if args.list:
         print("\n".join(f"{name:<12}{what}" for name, what in STUDIES.items()))
         return 0
-    if args.resume and args.out is None:
-        raise ValueError("--resume: got it without --out, expected both")
     if args.name == "alignment":
         answer, text, place = _aligned(args)
     else:
@@ -64,10 +59,10 @@ def _grid(args):
     study = study._replace(seeds=args.seeds or study.seeds)
     cells = studies.cells(study)
     about = {"study": args.name, "seeds": study.seeds, "settings": [vars(s) for s in study.cells()], "versions": report.versions()}
-    pool = sweep.cluster(args.scheduler) if args.scheduler else sweep.processes(args.jobs) if args.jobs > 1 else sweep.HERE
+    where = pool(args)
     with results_folder(args.out, args.name, args.resume, lambda place: f"the same with --out={place} --resume") as place:
         file = sweep.Finished(place / TRIALS, about, lambda text: print(text, file=sys.stderr))
-        results = sweep.run(studies.trial, cells, file, pool, threads=args.threads, say=lambda text: print(text, file=sys.stderr))
+        results = sweep.run(studies.trial, cells, file, where, threads=args.threads, say=lambda text: print(text, file=sys.stderr))
         report.replace_file(place / f"{args.name}.csv", lambda path: studies.write_csv(study, results, path))
         unit, factor, _ = report.UNITS[cells[0][0].metric]
         panels, words = studies.lines(study, results), f"{study.score} {report.NAMES[cells[0][0].metric]} ({unit})"
