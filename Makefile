@@ -18,9 +18,10 @@ test: $(VENV)/installed
 	$(RUN) -m pytest -m "not chapters"
 
 extras: $(VENV)/installed
-	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dev]"
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dask,dev]"
 	$(RUN) -m pytest -m torch
 	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py tests/test_fuzz.py tests/test_malformed.py
+	$(RUN) -m pytest tests/test_sweep.py -k "dask or scheduler"
 
 fuzz: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[aedat,dev]"
