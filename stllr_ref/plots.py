@@ -124,29 +124,27 @@ def lines(panels, x, y, factor=100):
     Returns
     -------
     matplotlib.figure.Figure
-        A panel each, mean and standard deviation; a line's marker and dashes tell it apart without colour.
+        A panel each, mean and standard deviation; marker and dashes tell up to 32 lines apart without colour.
     """
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
     labels = list(dict.fromkeys(label for by in panels.values() for label in by))
-    figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 2.7 * rows + 0.5), sharey=True, layout="constrained", squeeze=False)
+    width = 3.4 * max(columns, 2)
+    figure, axes = plt.subplots(rows, columns, figsize=(width, 2.7 * rows + 0.5), sharey=True, layout="constrained", squeeze=False)
     palette = [COLOURS[name] for name in ("stllr", "negative", "ottt", "wrong", "stdp", "dfa", "control", "sltt")]
     dashes, marks = ("-", "--", "-.", ":"), "os^Dv<>P"
     for ax, (title, by) in zip(axes.flat, panels.items()):
+        ticks = list(dict.fromkeys(value for at, _ in by.values() for value in at))
+        words = any(isinstance(value, str) for value in ticks)
         for label, (at, scores) in by.items():
-            n, rule, places = (
-                labels.index(label),
-                label.split(",")[0],
-                at if all(isinstance(v, (int, float)) for v in at) else range(len(at)),
-            )
+            n, rule, places = labels.index(label), label.split(",")[0], [ticks.index(value) for value in at] if words else at
             spread = scores.std(1, ddof=1) if scores.shape[1] > 1 else 0 * scores[:, 0]
             colour = COLOURS[rule] if rule in COLOURS and rule != "stllr" else palette[n % 8]
-            style = dict(
-                color=colour, linestyle=dashes[(n + n // 8) % 4], marker=marks[(n + n // 8) % 8], markersize=3.5, linewidth=1.2, capsize=2
-            )
+            style = dict(color=colour, linestyle=dashes[(n + n // 8) % 4], marker=marks[n % 8], markersize=3.5, linewidth=1.2, capsize=2)
             ax.errorbar(places, factor * scores.mean(1), factor * spread, label=label, **style)
-            if places is not at:
-                ax.set_xticks(places, at)
+        if words:
+            slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if len("".join(ticks)) > 30 else {}
+            ax.set_xticks(range(len(ticks)), ticks, **slant)
         ax.set(title=title, xlabel=x)
         ax.spines[["top", "right"]].set_visible(False)
     for ax in list(axes.flat)[len(panels) :]:
@@ -154,7 +152,8 @@ def lines(panels, x, y, factor=100):
     for ax in axes[:, 0]:
         ax.set_ylabel(y)
     handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(len(handles), 4), frameon=False, fontsize=8)
+    beside = int(width / (0.6 + 0.065 * max(map(len, labels))))  # samples of the legend that go into a row: inches, about
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(len(handles), beside), frameon=False, fontsize=8)
     return figure
 
 

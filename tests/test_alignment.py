@@ -186,7 +186,7 @@ def test_a_study_whose_figure_cannot_be_written_keeps_the_figure_of_the_seed_bef
     monkeypatch.setattr(plots, "save", full)
     assert cli.main(["study", "alignment", "--seeds", "2", "--out", str(tmp_path)]) == 1
     assert (tmp_path / "alignment.svg").read_text() == figures[0]
-    assert capsys.readouterr().err.splitlines()[-1] == "stllr_ref: output: No space left on device"
+    assert capsys.readouterr().err.splitlines()[-1] == f"stllr_ref: {tmp_path / 'alignment.svg'}: No space left on device"
 
 
 def test_the_studies_are_listed(capsys):

@@ -13,6 +13,7 @@ from stllr_ref import __main__ as cli
 from stllr_ref import costs
 from stllr_ref.commands import arguments as command_arguments
 from stllr_ref.commands import run
+from stllr_ref.experiments import report
 from stllr_ref.training import Epoch
 
 FAST = ["run", "digits", "--epochs", "1"]
@@ -339,3 +340,18 @@ def test_an_interrupt_says_what_it_leaves_and_leaves_no_empty_folder_of_ours(bef
     said = f"what was finished is in {place}; to go on: {sys.executable} -m stllr_ref run digits --rules=counts,frozen --epochs=1 --out={place} --resume"
     assert capsys.readouterr().err.splitlines()[-1] == f"stllr_ref: interrupted; {said if before else 'nothing was finished'}"
     assert place.exists() == (not made or before == 1)
+
+
+def test_an_interrupt_inside_the_import_of_matplotlib_stays_an_interrupt(monkeypatch):
+    import builtins
+
+    real = builtins.__import__
+
+    def interrupted(name, scope=None, local=None, wanted=(), level=0):
+        if name == "stllr_ref" and "plots" in (wanted or ()):
+            raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+        return real(name, scope, local, wanted, level)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        report.pictures()

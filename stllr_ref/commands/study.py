@@ -53,20 +53,20 @@ def _aligned(args):
 
 def _grid(args):
     """Run a study that is a grid of trials, those that its folder does not have yet; return (JSON object, table, folder)."""
-    from stllr_ref import plots
-
     study = studies.STUDIES[args.name]
     study = study._replace(seeds=args.seeds or study.seeds)
     cells = studies.cells(study)
     about = {"study": args.name, "seeds": study.seeds, "settings": [vars(s) for s in study.cells()], "versions": report.versions()}
-    where = pool(args)
+    where, pictures = pool(args), report.pictures()
     with results_folder(args.out, args.name, args.resume, lambda place: f"the same with --out={place} --resume") as place:
         file = sweep.Finished(place / TRIALS, about, lambda text: print(text, file=sys.stderr))
         results = sweep.run(studies.trial, cells, file, where, threads=args.threads, say=lambda text: print(text, file=sys.stderr))
         report.replace_file(place / f"{args.name}.csv", lambda path: studies.write_csv(study, results, path))
         unit, factor, _ = report.UNITS[cells[0][0].metric]
         panels, words = studies.lines(study, results), f"{study.score} {report.NAMES[cells[0][0].metric]} ({unit})"
-        report.replace_file(place / f"{args.name}.svg", lambda path: plots.save(plots.lines(panels, study.x, words, factor), path))
+        report.replace_file(
+            place / f"{args.name}.svg", lambda path: pictures.save(pictures.lines(panels, ", ".join(study.x), words, factor), path)
+        )
         answer = {**about, "rows": [report.row(found) for found in studies.by_settings(results).values()]}
         report.write_json(place / "result.json", answer)
     return answer, studies.table(study, results), place
@@ -76,9 +76,7 @@ def _alignment(seeds, place):
     """Run the alignment study, writing what there is after every seed into a folder; return (JSON object, table)."""
     from tqdm import tqdm
 
-    from stllr_ref import plots
-
-    results, names = {}, alignment.NAMES
+    results, names, plots = {}, alignment.NAMES, report.pictures()
     with tqdm(total=seeds * len(alignment.PARAMS) * len(names), unit="rule", disable=not sys.stderr.isatty(), leave=False) as bar:
         for seed in range(seeds):
             for task, (settings, data) in alignment.tasks(seed).items():

@@ -119,11 +119,20 @@ def _spread(values, digits, sign, form):
     return f"{mean:{sign}.{digits}f}" + (form.format(f"{spread:.{digits}f}") if spread is not None else "")
 
 
+def pictures():
+    """Return `plots`, and with it matplotlib, which other commands do without; Ctrl-C while it loads stays Ctrl-C."""
+    try:
+        from stllr_ref import plots
+    except RuntimeError as bad:  # what Python 3.10 and 3.11 make of an interrupt inside a class
+        if isinstance(bad.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+    return plots
+
+
 def write(folder, rows, data, threads, refused=None):
     """Write result.json, log.csv, last.npz (parameters) and curves.svg of the trials so far into a folder."""
-    from stllr_ref import plots  # matplotlib, which other commands do without
-
-    folder = Path(folder)
+    plots, folder = pictures(), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     flat = [result for results in rows for result in results]
     write_json(folder / "result.json", summary(rows, data, threads, refused))

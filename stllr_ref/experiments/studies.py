@@ -26,7 +26,7 @@ class Study(NamedTuple):
 
     question: str
     cells: Callable  # () -> list of settings
-    x: str  # field of the settings on the horizontal axis
+    x: tuple  # fields of the settings on the horizontal axis
     lines: tuple  # fields that tell the lines of a panel apart
     panels: tuple  # fields that tell panels apart
     seeds: int = SEEDS
@@ -93,7 +93,7 @@ def _depth():
 
 def _delay():
     """Return silent delays, with the loss in the last two steps and at every step."""
-    return [s for D in DELAYS for s in beside(f"delay {D}", ("bptt", "frozen"), last=(2, 3 + D), signs=(-1.0, 0.0))]
+    return [s for D in DELAYS for s in beside(f"delay {D}", ("bptt", "frozen"), last=(2, EVERY[f"delay {D}"]), signs=(-1.0, 0.0))]
 
 
 def _choose():
@@ -112,6 +112,7 @@ def _motion():
 
 
 DELAYS = (2, 4, 8, 16)
+EVERY = {f"delay {D}": 3 + D for D in DELAYS}  # task -> all its steps: three of a cue, then silence
 
 
 def _delayed(silence):
@@ -125,15 +126,17 @@ STUDIED = TASKS | {
 }
 CHOOSING = {"seeds": CHOICE, "score": "validation"}
 STUDIES = {
-    "shape": Study("does the sign of alpha_post matter, for which Psi, lam_pre?", _shape, "alpha_post", ("psi",), ("task", "lam_pre"), 3),
-    "window": Study("how short may the learning window be?", _window, "last", ("rule", "alpha_post"), ("task",)),
-    "signals": Study("what does each learning signal cost?", _signals, "signal", ("rule",), ("task",)),
-    "terms": Study("what does each term between SLTT and S-TLLR bring?", _terms, "alpha_post", ("rule", "lam_pre"), ("task",)),
-    "trace": Study("the post trace of the code, or that of the paper?", _trace, "alpha_post", ("lam_post",), ("task",)),
-    "depth": Study("how deep may a network be?", _depth, "hidden", ("rule", "alpha_post", "signal"), ("task",)),
-    "delay": Study("how long a silence can each rule bridge?", _delay, "task", ("rule", "alpha_post"), ("last",)),
-    "choose": Study("which settings?", _choose, "lr", ("rule", "alpha_post", "lam_pre"), ("task", "readout"), **CHOOSING),
-    "motion": Study("which settings of optical flow?", _motion, "lr", ("rule", "alpha_post"), ("epochs",), **CHOOSING),
+    "shape": Study(
+        "does the sign of alpha_post matter, for which Psi, lam_pre?", _shape, ("alpha_post",), ("psi",), ("task", "lam_pre"), 3
+    ),
+    "window": Study("how short may the learning window be?", _window, ("last",), ("rule", "alpha_post"), ("task",)),
+    "signals": Study("what does each learning signal cost?", _signals, ("signal",), ("rule",), ("task",)),
+    "terms": Study("what does each term between SLTT and S-TLLR bring?", _terms, ("rule", "lam_pre", "alpha_post"), (), ("task",)),
+    "trace": Study("the post trace of the code, or that of the paper?", _trace, ("alpha_post",), ("lam_post",), ("task",)),
+    "depth": Study("how deep may a network be?", _depth, ("hidden",), ("rule", "alpha_post", "signal"), ("task",)),
+    "delay": Study("how long a silence can each rule bridge?", _delay, ("task",), ("rule", "alpha_post"), ("last",)),
+    "choose": Study("which settings?", _choose, ("lr",), ("rule", "alpha_post", "lam_pre"), ("task", "readout"), **CHOOSING),
+    "motion": Study("which settings of optical flow?", _motion, ("lr",), ("rule", "alpha_post"), ("epochs",), **CHOOSING),
 }
 
 
@@ -154,9 +157,10 @@ def cells(study):
 
 
 def columns(study):
-    """Return the fields of settings that differ within a study, in the order of the settings."""
+    """Return the fields of settings that differ within a task of a study, after the task, in the order of the settings."""
     settings = study.cells()
-    return [name for name in vars(settings[0]) if len({getattr(s, name) for s in settings}) > 1]
+    first = {s.task: s for s in reversed(settings)}
+    return [name for name in vars(settings[0]) if name == "task" or any(getattr(s, name) != getattr(first[s.task], name) for s in settings)]
 
 
 def write_csv(study, results, path):
@@ -207,17 +211,22 @@ def lines(study, results):
     """Return panel title -> line label -> (values of x, scores [len(x), seeds]): what the figure draws."""
     out = {}
     for (settings, _), result in results.items():
-        panel = ", ".join(_said(settings, name) for name in study.panels)
-        line = ", ".join(said for name in study.lines if (said := _said(settings, name)))
-        out.setdefault(panel, {}).setdefault(line, {}).setdefault(_text(getattr(settings, study.x)), []).append(
-            getattr(result, study.score)
-        )
+        panel, line = (_words(settings, names) for names in (study.panels, study.lines))
+        at = _text(getattr(settings, study.x[0])) if len(study.x) == 1 else _words(settings, study.x)
+        out.setdefault(panel, {}).setdefault(line, {}).setdefault(at, []).append(getattr(result, study.score))
     return {panel: {line: (list(at), np.array(list(at.values()))) for line, at in by.items()} for panel, by in out.items()}
+
+
+def _words(settings, names):
+    """Return the named settings as a label says them."""
+    return ", ".join(said for name in names if (said := _said(settings, name)))
 
 
 def _said(settings, name):
     """Return a setting as a label says it; nothing for an alpha_post that a rule never reads."""
     value = getattr(settings, name)
+    if name == "last" and value == EVERY.get(settings.task):
+        return "every step"
     if name in ("alpha_post", "lam_pre") and settings.rule != "stllr":
         return ""
     return str(value) if name in ("task", "rule", "psi", "signal") else f"{name} {value:g}"
