@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stllr_ref import __main__, costs, plots
+from stllr_ref.data import timing
 from stllr_ref.experiments import studies, sweep
 from stllr_ref.experiments.classify import Result
 from stllr_ref.experiments.studies import STUDIES, Study
@@ -113,7 +114,7 @@ def test_depth_and_delay_have_every_rule_that_they_compare():
     assert asked("depth", "rule") == {"stllr", "bptt", "tbptt", "ottt", "sltt", "frozen"} and asked("depth", "signal") == {"bp", "dfa"}
     assert all(len(asked("depth", "hidden", rule=rule)) == 4 for rule in asked("depth", "rule"))
     for D in studies.DELAYS:
-        assert asked("delay", "rule", "last", task=f"delay {D}") == {(rule, last) for rule in ("stllr", "bptt", "frozen") for last in (2, 3 + D)}
+        assert asked("delay", "rule", "last", task=f"delay {D}") == {(rule, last) for rule in ("stllr", "bptt", "frozen") for last in (2, timing.CUE + D)}
 
 
 def test_settings_are_chosen_among_the_same_ones_for_s_tllr_and_bptt():
@@ -286,6 +287,7 @@ def test_the_list_has_every_study_and_its_question(capsys):
 )
 def test_bad_options_of_a_study_are_one_line(options, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("stllr_ref.commands.study._alignment", lambda *arguments: pytest.fail("it was run"))
     assert __main__.main(["study", *options]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"stllr_ref: {words}") and said.count("\n") == 1 and not list(tmp_path.iterdir())

@@ -213,6 +213,14 @@ def test_tc23_trial_k_alone_is_trial_k_of_a_series():
     assert same(series[2], fit(rng=np.random.default_rng(7).spawn(3)[2])[1].get()) and not same(series[1], series[2])
 
 
+@pytest.mark.parametrize("axes", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (0, 2, 1)])
+def test_a_batch_is_one_block_of_memory_whatever_the_layout_of_its_samples(axes):
+    x = np.empty([(T, S, N)[axis] for axis in axes]).transpose(np.argsort(axes))  # [T, S, N], stored in the order of axes
+    x[:] = np.arange(T * S * N).reshape(T, S, N)
+    batch = training.pick(x, np.array([7, 2, 5]))
+    assert batch.flags.c_contiguous and batch.tolist() == [[x[t, i].tolist() for i in (7, 2, 5)] for t in range(T)]
+
+
 def test_batches_cover_every_sample_once():
     parts = list(training.batches(10, 4, np.random.default_rng(0)))
     assert [len(part) for part in parts] == [4, 4, 2] and sorted(np.concatenate(parts)) == list(range(10))

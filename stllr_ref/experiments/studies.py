@@ -112,7 +112,7 @@ def _motion():
 
 
 DELAYS = (2, 4, 8, 16)
-EVERY = {f"delay {D}": 3 + D for D in DELAYS}  # task -> all its steps: three of a cue, then silence
+EVERY = {f"delay {D}": timing.CUE + D for D in DELAYS}  # task -> all its steps: a cue, then silence
 
 
 def _delayed(silence):
