@@ -86,7 +86,7 @@ QUOTED = {
         (r"^RTRL needs less from T = (\d+)$", "536", 0),
         (r"^S-TLLR T = 10, 100, 300: .* (\d+)\]$", "228", 0),
         (r"^e-prop T = 10, 100, 300: .* (\d+)\]$", "2212", 0),
-        (r"^BPTT: 8 bytes times our count is ([\d.]+) ", "0.89", 0.03),
+        (r"^BPTT: 8 bytes times our count is ([\d.]+) ", "0.85", 0.03),
         (r"^RTRL: 8 bytes times our count is ([\d.]+) ", "0.92", 0.03),
         (r"^RTRL .* times ([\d.]+), n to the power", "7.74", 1e-12),
         (r"^RTRL .* n to the power ([\d.]+)$", "2.95", 1e-12),
