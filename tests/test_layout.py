@@ -20,11 +20,11 @@ FLOORS = [
     ["engine", "bptt", "rtrl", "twins"],
     ["gradcheck", "optim", "training", "checkpoints", "plots", "costs", "oracle"],
     ["experiments", "data"],
-    ["commands"],
+    ["commands", "exercises"],
     ["__main__"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-SIBLINGS_ALLOWED = {*FLOORS[-4], *FLOORS[-3], "commands"}
+SIBLINGS_ALLOWED = {*FLOORS[-4], *FLOORS[-3]}
 # Rooms that may load more than NumPy and the standard library, and what.
 MORE = {
     "plots": {"matplotlib"},

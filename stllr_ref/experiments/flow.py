@@ -8,7 +8,7 @@ control is a flow of zero everywhere.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import ClassVar, NamedTuple
@@ -84,6 +84,7 @@ SETTINGS = Settings(
     readout=0.7, lam_pre=0.7, lam_post=0.2, alpha_pre=1.0, alpha_post=-0.2, psi="triangle", signal="bp", flips=True,
     last=4, epochs=20, batch=10, lr=1.2e-2,
 )  # fmt: skip
+UNET = replace(SETTINGS, network="unet", gains=(2.0, 2.5, 1.0))
 
 
 def sets(loss="mse"):

@@ -13,6 +13,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from stllr_ref.data import timing
+from stllr_ref.experiments import flow
 from stllr_ref.experiments.classify import mean_std
 from stllr_ref.experiments.report import UNITS
 from stllr_ref.experiments.tasks import TASKS
@@ -106,9 +107,11 @@ def _choose():
 
 
 def _motion():
-    """Return the settings among which those of optical flow were chosen, for S-TLLR and for BPTT alike."""
-    rates = (3e-3, 6e-3, 1.2e-2)
-    return grid("flow", ("stllr", "bptt"), lr=rates, epochs=(8, 20)) + grid("flow", alpha_post=(0.0, 0.2), lr=(6e-3,), epochs=(20,))
+    """Return the settings among which those of optical flow were chosen, for S-TLLR and for BPTT alike, and its other loss and network."""
+    rates, best = (3e-3, 6e-3, 1.2e-2, 2.4e-2), {"alpha_post": -0.2, "lr": 1.2e-2, "epochs": 20}
+    cells = grid("flow", ("stllr", "bptt"), alpha_post=(-0.2,), lr=rates, epochs=(8, 20))
+    cells += grid("flow", alpha_post=(0.0, 0.2), lr=rates[1:3], epochs=(20,))
+    return cells + [replace(flow.SETTINGS, loss="photometric", **best), replace(flow.UNET, **best)]
 
 
 DELAYS = (2, 4, 8, 16)

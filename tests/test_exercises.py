@@ -1,0 +1,119 @@
+"""Every exercise accepts its solution, rejects its stub, and names the mistakes that people really make."""
+
+import json
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stllr_ref import exercises
+from stllr_ref.exercises import checking
+
+ROOT = Path(__file__).parents[1]
+ALL = {
+    number: exercise
+    for path in sorted((ROOT / "stllr_ref" / "exercises").glob("ch[0-9]*.py"))
+    for number, exercise in checking.exercises(int(path.stem[2:])).items()
+}
+each = pytest.mark.parametrize("number", ALL)
+
+
+def chapter(number):
+    """Return the path of the notebook of an exercise, and its cells."""
+    (path,) = (ROOT / "chapters").glob(f"{int(number.split('.')[0]):02}_*.ipynb")
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def solution(number):
+    """Return the function of the solutions' file that answers an exercise."""
+    return runpy.run_path(ROOT / "chapters" / "solutions" / f"ch{int(number.split('.')[0]):02}.py")[ALL[number].name]
+
+
+@each
+def test_the_solution_is_right(number):
+    assert exercises.verdict(number, solution(number)) == "right"
+
+
+@each
+def test_the_stub_is_not_attempted_yet_and_a_missing_return_is_said(number):
+    def stub(*arguments):
+        raise NotImplementedError
+
+    assert exercises.verdict(number, stub) == "not attempted yet"
+    assert exercises.verdict(number, lambda *arguments: None) == "got None: is there a return?"
+
+
+@each
+def test_at_least_three_planted_slips_are_each_named(number):
+    slips = ALL[number].slips
+    assert len(slips) >= 3
+    for words, wrong in slips.items():
+        assert exercises.verdict(number, wrong) == words
+        assert words.startswith("you ") and "\n" not in words
+
+
+@each
+def test_the_inputs_are_not_degenerate_and_an_unknown_mistake_is_located(number):
+    right = ALL[number].right
+
+    def slightly_off(*arguments):
+        value = right(*arguments)
+        if isinstance(value, dict):
+            return {name: np.asarray(part) * 1.001 for name, part in value.items()}
+        return tuple(np.asarray(part) * 1.001 for part in value) if isinstance(value, tuple) else np.asarray(value) * 1.001
+
+    assert "got " in exercises.verdict(number, slightly_off)
+
+
+@each
+def test_the_chapter_has_a_stub_a_check_and_no_solution(number):
+    cells = ["".join(cell["source"]) for cell in chapter(number) if cell["cell_type"] == "code"]
+    stubs = [source for source in cells if f"def {ALL[number].name}(" in source]
+    assert len(stubs) == 1 and "raise NotImplementedError" in stubs[0]
+    assert sum(f'check("{number}", {ALL[number].name})' in source for source in cells) == 1
+
+
+def test_exercises_and_their_cells_are_tagged():
+    for number in ALL:
+        for cell in chapter(number):
+            source = "".join(cell["source"])
+            assert ("raise NotImplementedError" in source) == ("exercise" in cell["metadata"].get("tags", ())), source
+            if cell["cell_type"] == "code" and "check(" in source and "import" not in source:
+                assert "check" in cell["metadata"].get("tags", ()), source
+
+
+FAKE = checking.Exercise(
+    "twice", lambda x: 2 * x, ((np.array([1.0, 2, 3]),), (np.array([4.0]),)),
+    {"you added where a product was asked for": lambda x: 2 + x}, "[N]",
+)  # fmt: skip
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    monkeypatch.setattr(checking, "exercises", lambda chapter: {"0.1": FAKE})
+    return lambda answer: exercises.verdict("0.1", answer)
+
+
+def test_a_check_says_what_is_wrong_in_one_line(fake, capsys):
+    def in_place(x):
+        x *= 2
+        return x
+
+    assert fake(lambda x: x + x) == "right"
+    assert fake(lambda x: x + 2) == "you added where a product was asked for"
+    assert fake(in_place) == "right or not, an argument was changed in place: work on a copy"
+    assert fake(lambda x: 2 * x[:1]) == "got shape (1,), expected (3,), [N]"
+    assert fake(lambda x: (x, x)) == "got 2 parts [0], [1], expected one array or number"
+    assert fake(lambda x: x * np.nan) == "got NaN, expected a number"
+    assert fake(lambda x: 2 * x + (x == 2)) == "differs first at [1]: got 5, expected 4"
+    assert fake(lambda x: x[7]).startswith("twice raised IndexError: ")
+    assert fake(lambda x: np.array(["a"] * len(x))) == "got <U1, expected float64"
+    assert fake(3) == "got int, expected your function twice"
+    exercises.check("0.1", lambda x: 2.0 * x)
+    assert capsys.readouterr().out == "exercise 0.1: right\n"
+
+
+def test_a_tiny_relative_error_is_seen_and_rounding_is_not(fake):
+    assert fake(lambda x: 2 * x * (1 + 1e-12)) == "right"
+    assert fake(lambda x: 2 * x * (1 + 1e-7)).startswith("differs first at [0]")
