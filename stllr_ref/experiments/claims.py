@@ -6,18 +6,21 @@ says what was found, and what was asked for; what decides is in its tuple, next 
 """
 
 from dataclasses import replace
-from typing import Callable, NamedTuple
+from functools import partial
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
 from stllr_ref import bptt, costs, engine
-from stllr_ref.experiments import classify, studies
+from stllr_ref.experiments import classify, printed, studies
 from stllr_ref.experiments.classify import mean_std, paired
+from stllr_ref.experiments.printed import Printed
 from stllr_ref.experiments.report import UNITS, label
 from stllr_ref.gradcheck import cosine
 from stllr_ref.losses import cross_entropy, window
 
 SEEDS = 5
+FLOW_SIGNS = (-0.2, 0.0, 0.2)
 OTHERS = ("bptt", "tbptt", "ottt", "sltt", "frozen")
 
 
@@ -28,16 +31,13 @@ class Claim(NamedTuple):
     text: str  # what is claimed, and why it is asked
     rows: Callable  # () -> list of settings
     verdict: Callable  # (settings -> list of results) -> list of (holds, sentence with the numbers)
+    printed: Optional[Printed] = None  # what the publications have, and
+    beside: Callable = list  # () -> the settings of ours that go under its columns
 
 
 def base(task, **change):
     """Return the settings of a task with a change."""
     return replace(studies.STUDIED[task].settings, **change)
-
-
-def _table_of(task, signs, controls):
-    """Return S-TLLR for the signs of alpha_post and everything that is compared with it."""
-    return [base(task, alpha_post=a) for a in signs] + [base(task, rule=rule) for rule in (*OTHERS, *controls)]
 
 
 def tests(results):
@@ -55,7 +55,12 @@ def _points(gap, error):
     return f"{100 * gap:+.1f} points (se {100 * error:.1f})"
 
 
-def _near_bptt(task):
+def _signs(task, rules, signs=(-1.0, 0.0, 1.0), **change):
+    """Return S-TLLR's settings for the signs of alpha_post, and those of other rules."""
+    return [base(task, alpha_post=a, **change) for a in signs] + [base(task, rule=rule, **change) for rule in rules]
+
+
+def _near_bptt(task, published):
     """Return the claim that S-TLLR comes near BPTT on a task and far above frozen layers."""
 
     def verdict(of):
@@ -69,7 +74,8 @@ def _near_bptt(task):
         ]
 
     text = "S-TLLR at the alpha_post chosen on validation data is at most 2 points below exact BPTT, and 15 above frozen hidden layers."
-    return Claim(f"Near BPTT: {task}", text, lambda: _table_of(task, (-1.0, 0.0, 1.0), ("counts",)), verdict)
+    rows = partial(_signs, task, (*OTHERS, "counts"))
+    return Claim(f"Near BPTT: {task}", text, rows, verdict, published, partial(_signs, task, ("bptt",)))
 
 
 def _flow(of):
@@ -155,6 +161,11 @@ def _dfa(of):
     return [(gap < -0.02, f"DFA minus the true error: {_points(gap, error)}; asked for less than -2")]
 
 
+def _feedback():
+    """Return S-TLLR with the true error and with direct feedback alignment."""
+    return [base("digits"), base("digits", signal="dfa")]
+
+
 def _memory(of):
     """Return the verdict on memory: what is handed on by S-TLLR and stored by BPTT, for T and 4 T steps."""
     x, y = studies.sets("digits")[0]
@@ -172,28 +183,27 @@ def _memory(of):
     ]
 
 
-def _short():
-    """Return digits in a window of five steps for the signs of alpha_post."""
-    return [base("digits", last=5, alpha_post=a) for a in (-1.0, 0.0, 1.0)]
+_short = partial(_signs, "digits", (), last=5)  # a window of five steps
 
 
 CLAIMS = [
-    _near_bptt("digits"),
-    _near_bptt("speech"),
-    _near_bptt("gestures"),
+    _near_bptt("digits", printed.VISION),
+    _near_bptt("speech", printed.AUDIO),
+    _near_bptt("gestures", printed.GESTURES),
     Claim("Optical flow",
           "An average endpoint error (lower is better) of at most 0.80 of that of zero flow, aimed at 0.70, and near BPTT's.",
-          lambda: _table_of("flow", (-0.2, 0.0, 0.2), ("zero",)), _flow),
+          partial(_signs, "flow", (*OTHERS, "zero"), FLOW_SIGNS), _flow, printed.FLOW,
+          partial(_signs, "flow", ("bptt", "zero"), FLOW_SIGNS)),
     Claim("The sign of alpha_post: short windows", "In digits with a window of five steps -1 is better than 0, and 0 than +1.",
           _short, _sign),
     Claim("The sign of alpha_post: speech", "The sign hardly matters while the causal trace is long, and -1 costs much when it is short.",
-          lambda: [base("speech", lam_pre=lam, alpha_post=a) for lam in (0.95, 0.5) for a in (-1.0, 0.0, 1.0)], _speech_sign),
+          lambda: [s for lam in (0.95, 0.5) for s in _signs("speech", (), lam_pre=lam)], _speech_sign),
     Claim("The limit",
           "A parity after a silence, the loss at its end: S-TLLR does no better than frozen layers (chance: 50 %), BPTT solves it.",
           lambda: [s for D in SILENCES for s in _silent(D)], _delay),
     Claim("Rates", "In digits with a window of five steps hidden layers fire least at a negative alpha_post.", _short, _firing),
     Claim("Direct feedback alignment", "In a small network, on digits, a random feedback is worse than the true error.",
-          lambda: [base("digits"), base("digits", signal="dfa")], _dfa),
+          _feedback, _dfa, printed.FEEDBACK, _feedback),
     Claim("Memory", "S-TLLR's state does not depend on the number of steps, BPTT's is proportional to it.", list, _memory),
 ]  # fmt: skip
 
@@ -225,6 +235,8 @@ def render(results):
         lines += [f"## {number}. {claim.title}", "", claim.text, ""]
         lines += [f"- {'Holds' if holds else 'Does not hold'}: {sentence}." for holds, sentence in claim.verdict(of)] + [""]
         lines += table({s: of[s] for s in claim.rows()})
+        if claim.printed:
+            lines += beside(claim, [of[s] for s in claim.beside()])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -242,3 +254,13 @@ def table(rows):
         score = f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}"
         lines.append(f"| {said} | {score} | {factor * held:.{digits}f} | {' '.join(f'{100 * r:.0f}' for r in rates)} |")
     return [*lines, ""]
+
+
+def beside(claim, ours):
+    """Return the lines of a Markdown table: what the publications print, and ours (a list of results a column) in its last row."""
+    unit, factor, digits = UNITS[ours[0][0].settings.metric]
+    head = ("Published, on larger sets and networks", *claim.printed.columns)
+    scores = [mean_std([factor * score for score in tests(results)]) for results in ours]
+    last = (f"here, {ours[0][0].settings.task}, {unit}", *(f"{mean:.{digits}f} ± {std:.{digits}f}" for mean, std in scores))
+    rows = [head, ("---",) * len(head), *claim.printed.rows, last]
+    return [f"| {' | '.join(row)} |" for row in rows] + [""]
