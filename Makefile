@@ -1,4 +1,5 @@
-# make demo | test | extras | fuzz | chapters | figures | scaling; each first installs what it needs into $(VENV).
+# make demo | test | extras | fuzz | chapters | figures [FORMAT=svg|png|pdf] [OUT=DIR] | site [OUT=DIR] | scaling; each first
+# installs what it needs into $(VENV).
 # make bench [JSON=FILE] [PYTHON=...]: so does the race; with PYTHON, that interpreter runs it as it is.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test extras fuzz chapters figures bench bench-installed scaling
+.PHONY: demo test extras fuzz chapters figures site bench bench-installed scaling
 
 demo: $(VENV)/installed
 	$(RUN) -m stllr_ref
@@ -18,10 +19,11 @@ test: $(VENV)/installed
 	$(RUN) -m pytest -m "not chapters"
 
 extras: $(VENV)/installed
-	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dask,dev]"
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dask,site,dev]"
 	$(RUN) -m pytest -m torch
 	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py tests/test_fuzz.py tests/test_malformed.py
 	$(RUN) -m pytest tests/test_sweep.py -k "dask or scheduler"
+	$(RUN) -m pytest tests/test_website.py
 
 fuzz: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[aedat,dev]"
@@ -31,7 +33,11 @@ chapters: $(VENV)/installed
 	$(RUN) chapters/build.py --check
 
 figures: $(VENV)/installed
-	$(RUN) -m figures.make_all
+	$(RUN) -m figures.make_all $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out "$(OUT)")
+
+site: $(VENV)/installed
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[site]"
+	$(RUN) chapters/website.py $(if $(OUT),--out "$(OUT)")
 
 # What is timed runs on the BLAS kernel of the machine's own, whatever the environment asks for.
 OWN_KERNEL := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE

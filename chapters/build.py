@@ -152,6 +152,10 @@ def main(argv=None):
     parser.add_argument("number", nargs="*", help="chapters, such as 01 03 (default: all)")
     parser.add_argument("--check", action="store_true", help="write nothing, run tests/test_chapters.py")
     args = parser.parse_args(argv)
+    there = [path.name[:2] for path in chapters()]
+    if unknown := [number for number in args.number if number not in there]:
+        print(f"chapters: got {unknown[0]}, expected numbers among {', '.join(there)}", file=sys.stderr)
+        return 2
     if args.check:
         import pytest
 

@@ -1,16 +1,20 @@
-"""Draw every figure of figures/chNN.py into figures/<function>.svg: `python -m figures.make_all`."""
+"""Draw the figures of the chapters into figures/<function>.svg: `python -m figures.make_all [ch06 ...]`, for slides with --format."""
 
+import argparse
 import importlib
+import sys
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from figures import use_style
-from stllr_ref import plots
 
 HERE = Path(__file__).parent
+UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}  # format -> metadata: the same bytes every time
+DPI = 200  # of a PNG
 
 
 def functions():
@@ -19,18 +23,46 @@ def functions():
     return {name: value for stem, module in modules for name, value in vars(module).items() if name.startswith(f"{stem}_")}
 
 
-def build(folder=HERE):
-    """Draw every figure into a folder; return the paths written."""
+def chosen(words):
+    """Return name -> function of the figures whose names begin with one of the words; all without any; refused if a word fits none."""
+    every = functions()
+    for word in words:
+        if not any(name.startswith(word) for name in every):
+            raise ValueError(f"got {word!r}, expected a chapter such as ch06 or one of {', '.join(every)}")
+    return {name: draw for name, draw in every.items() if not words or name.startswith(tuple(words))}
+
+
+def build(folder=HERE, words=(), kind="svg"):
+    """Draw figures into a folder, as svg, pdf or png; yield the path of each when it is written."""
     matplotlib.use("agg")
     use_style()
-    paths = []
     with threadpool_limits(1):
-        for name, function in functions().items():
-            paths.append(Path(folder) / f"{name}.svg")
-            plots.save(function(np.random.default_rng(0)), paths[-1])
-    return paths
+        for name, draw in chosen(words).items():
+            path, figure = Path(folder) / f"{name}.{kind}", draw(np.random.default_rng(0))
+            figure.savefig(path, metadata=UNDATED[kind], dpi=DPI)
+            plt.close(figure)
+            yield path
+
+
+def main(argv=None):
+    """Draw what the arguments ask for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="figures", description="Draw the figures of the chapters; with --format for slides.")
+    parser.add_argument("name", nargs="*", help="chapters or figures, such as ch06 or ch06_cloud (default: all)")
+    parser.add_argument("--format", choices=UNDATED, default="svg")
+    parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="default: where the committed ones are")
+    args = parser.parse_args(argv)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        for path in build(args.out, args.name, args.format):
+            print(path)
+    except OSError as bad:
+        print(f"figures: --out: got {args.out} ({bad.strerror}), expected a folder that can be written", file=sys.stderr)
+        return 2
+    except ValueError as bad:
+        print(f"figures: {bad}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    for path in build():
-        print(path)
+    sys.exit(main())

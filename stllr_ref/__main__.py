@@ -10,10 +10,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 from stllr_ref.chunks import keep_freed_memory
-from stllr_ref.commands import check, cost, data, results, run, study
+from stllr_ref.commands import check, cost, course, data, results, run, study
 from stllr_ref.training import Diverged
 
-COMMANDS = (run, data, study, results, cost, check)
+COMMANDS = (run, data, study, results, cost, check, course)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -36,3 +36,22 @@ def test_learning_curves_draw_a_line_a_seed_and_a_median_and_keep_labels_apart()
     places = [text.xy[1] for text in axes.texts]
     assert abs(places[0] - places[1]) > 1
     assert [text.get_text() for text in axes.texts] == ["bptt", "s-tllr"]
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+def test_figures_for_slides_are_the_same_bytes_twice_and_only_those_asked_for(kind, tmp_path, capsys):
+    for folder in ("a", "b"):
+        assert make_all.main(["ch01", "ch03_one_pair", "--format", kind, "--out", str(tmp_path / folder)]) == 0
+    names = [name for name in FIGURES if name.startswith("ch01_")] + ["ch03_one_pair"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(f"{name}.{kind}" for name in names)
+    assert all((tmp_path / "a" / f"{name}.{kind}").read_bytes() == (tmp_path / "b" / f"{name}.{kind}").read_bytes() for name in names)
+    assert capsys.readouterr().out.count(f".{kind}\n") == 2 * len(names)
+
+
+def test_a_figure_that_is_not_there_and_a_folder_that_is_a_file_are_refused_in_one_line(tmp_path, capsys):
+    file = tmp_path / "file"
+    file.write_text("")
+    for words, said in ((["ch99"], "figures: got 'ch99', expected"), (["ch01", "--out", str(file)], "--out: got ")):
+        assert make_all.main(words) == 2
+        err = capsys.readouterr().err
+        assert said in err and err.count("\n") == 1

@@ -1,0 +1,218 @@
+"""Render chapters and pages as static HTML, to put on any web server: `python chapters/website.py [--out site]`, or `make site`.
+
+A notebook is shown as it was executed, nothing runs here.  Formulas become MathML, which browsers draw without a script;
+source files that a page points to become pages too.  So the folder is complete: nothing in it is loaded from elsewhere.
+"""
+
+import argparse
+import html
+import os
+import posixpath
+import re
+import shutil
+import sys
+from pathlib import Path
+
+os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")  # jupyter_core warns on import where this is not set
+
+import nbformat
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer, guess_lexer_for_filename
+from pygments.util import ClassNotFound
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("chapters/*.md", "RESULTS.md", "README.md", "benchmarks/README.md", "results/README.md")
+SHOWN = (".ipynb", ".md")  # what becomes a page of its own; pictures are copied, other files shown as source
+COPIED = (".svg", ".png", ".gif", ".csv", ".npz")
+CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(\S(?:[^$\n]*?\S)?)\$", re.DOTALL)
+TAG, WORD = re.compile(r"(<[^>]*>)"), re.compile(r"formula\d+formula")
+LINK = re.compile(r'\b(href|src)="([^"#:]+)(#[^"]*)?"')
+STYLE = """
+body { max-width: 46rem; margin: 0 auto; padding: 1rem; font: 16px/1.55 system-ui, sans-serif; color: #222; overflow-wrap: break-word; }
+img { max-width: 100%; height: auto; }
+pre { overflow-x: auto; padding: .6rem .8rem; background: #f6f6f6; border-radius: 4px; font-size: 13.5px; line-height: 1.4; }
+.output pre { background: none; border-left: 3px solid #0072B2; border-radius: 0; }
+code { font-size: .92em; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
+math[display="block"] { display: block; overflow-x: auto; overflow-y: hidden; margin: .8rem 0; padding: .2rem 0; }
+nav { font-size: 14px; margin-bottom: 1rem; display: flex; gap: 1.2rem; flex-wrap: wrap; }
+.anchor-link { display: none; }
+a { color: #0060a0; }
+"""
+
+
+def formulas(text):
+    """Return Markdown with a word in the place of each formula, code left alone, and word -> formula as MathML."""
+    from latex2mathml.converter import convert
+
+    found = {}
+
+    def one(match):
+        """Return the word for one formula."""
+        block, inline = match.groups()
+        word = f"formula{len(found)}formula"
+        found[word] = convert(" ".join((block or inline).split()), display="block" if block else "inline")
+        return word
+
+    parts = CODE.split(text)
+    return "".join(part if i % 2 else FORMULA.sub(one, part) for i, part in enumerate(parts)), found
+
+
+def target(path):
+    """Return where a file of the repository goes in the site: a relative path as text."""
+    if path.suffix in SHOWN:
+        return path.with_suffix(".html").as_posix()
+    return path.as_posix() if path.suffix in COPIED else path.as_posix() + ".html"
+
+
+class Site:
+    """The site while it is made: a folder, and the files that its pages point to."""
+
+    def __init__(self, out):
+        self.out, self.wanted = Path(out), []
+
+    def page(self, path, title, body, beside=()):
+        """Write the page of a file of the repository (a path below ROOT), with links to those beside it; what it links to is wanted too."""
+
+        def link(match):
+            """Return a link that leads to the same file in the site."""
+            kind, there, place = match.groups()
+            file = Path(posixpath.normpath((path.parent / there).as_posix()))
+            if not (ROOT / file).is_file():
+                return match[0]
+            self.wanted.append(file)
+            return f'{kind}="{posixpath.relpath(target(file), path.parent.as_posix())}{place or ""}"'
+
+        body = LINK.sub(link, body)
+        home = posixpath.relpath("index.html", path.parent.as_posix())
+        links = "".join(f' <a href="{target(other).split("/")[-1]}">{html.escape(name(other))}</a>' for other in beside)
+        styles = STYLE + HtmlFormatter().get_style_defs(".highlight")
+        self.write(
+            target(path),
+            f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+            f"<title>{html.escape(title)}</title>\n<style>{styles}</style>\n</head>\n<body>\n"
+            f'<nav><a href="{home}">stllr_ref: contents</a>{links}</nav>\n{body}\n</body>\n</html>\n',
+        )
+
+    def write(self, name, text):
+        """Write a file of the site."""
+        file = self.out / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def notebook(self, path):
+        """Write the page of a chapter."""
+        every = chapters()
+        beside = [every[i] for i in (every.index(path) - 1, every.index(path) + 1) if 0 <= i < len(every)]
+        self.page(path, name(path), "\n".join(map(_cell, _read(path).cells)), beside)
+
+    def markdown(self, path):
+        """Write the page of a Markdown file."""
+        self.page(path, name(path), _markdown((ROOT / path).read_text(encoding="utf-8")))
+
+    def source(self, path):
+        """Write the page of a source file."""
+        text = (ROOT / path).read_text(encoding="utf-8")
+        try:
+            lexer = guess_lexer_for_filename(path.name, text)
+        except ClassNotFound:
+            self.page(path, path.name, f"<h1>{path}</h1>\n<pre>{html.escape(text)}</pre>")
+        else:
+            self.page(path, path.name, f"<h1>{path}</h1>\n{highlight(text, lexer, HtmlFormatter())}")
+
+    def follow(self):
+        """Write everything that is wanted and not there yet."""
+        while self.wanted:
+            path = self.wanted.pop()
+            if (self.out / target(path)).exists():
+                continue
+            if path.suffix in COPIED:
+                (self.out / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / path, self.out / path)
+            elif path.suffix in SHOWN:
+                (self.notebook if path.suffix == ".ipynb" else self.markdown)(path)
+            else:
+                self.source(path)
+
+
+def _markdown(text):
+    """Return Markdown as HTML; formulas come last, as what makes headings would spoil them, and never into a tag."""
+    words, found = formulas(text)
+    parts = TAG.split(markdown2html_mistune(words))
+    return "".join(WORD.sub("" if i % 2 else lambda match: found[match[0]], part) for i, part in enumerate(parts))
+
+
+def _cell(cell):
+    """Return a cell of a notebook as HTML."""
+    if cell.cell_type == "markdown":
+        return _markdown(cell.source)
+    shown = [highlight(cell.source, PythonLexer(), HtmlFormatter())]
+    for output in cell.get("outputs", ()):
+        data = output.get("data", {})
+        if "image/png" in data:
+            shown.append(f'<img alt="what the cell above draws" src="data:image/png;base64,{data["image/png"].strip()}">')
+        elif "text/html" in data:
+            shown.append(data["text/html"])
+        else:
+            shown.append(f'<div class="output"><pre>{html.escape(output.get("text") or data.get("text/plain", ""))}</pre></div>')
+    return "\n".join(shown)
+
+
+def _read(path):
+    """Return a notebook."""
+    return nbformat.read(ROOT / path, as_version=4)
+
+
+def chapters():
+    """Return the path of every chapter below ROOT, in order."""
+    return sorted(path.relative_to(ROOT) for path in (ROOT / "chapters").glob("[0-9][0-9]_*.ipynb"))
+
+
+def name(path):
+    """Return the first heading of a notebook or page."""
+    text = _read(path).cells[0].source if path.suffix == ".ipynb" else (ROOT / path).read_text(encoding="utf-8")
+    return re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+
+
+def entry(path):
+    """Return a chapter's entry in the contents: its title, and the promise below it."""
+    promise = _read(path).cells[0].source.split("\n\n")[1].strip()
+    return f'<li><a href="{path.as_posix()}">{html.escape(name(path))}</a>{_markdown(promise)}</li>'
+
+
+def contents(pages):
+    """Return the body of the first page."""
+    listed = "\n".join(map(entry, chapters()))
+    others = "\n".join(f'<li><a href="{p.as_posix()}">{html.escape(name(p))}</a></li>' for p in pages)
+    return f"<h1>S-TLLR in plain NumPy</h1>\n<h2>The course</h2>\n<ul>\n{listed}\n</ul>\n<h2>Pages</h2>\n<ul>\n{others}\n</ul>"
+
+
+def build(out):
+    """Render everything into a folder; return how many pages and how many other files it has."""
+    site, pages = Site(out), sorted({path.relative_to(ROOT) for pattern in PAGES for path in ROOT.glob(pattern)})
+    site.page(Path("index.md"), "stllr_ref", contents(pages))
+    site.follow()
+    files = [path for path in site.out.rglob("*") if path.is_file()]
+    return sum(path.suffix == ".html" for path in files), sum(path.suffix != ".html" for path in files)
+
+
+def main(argv=None):
+    """Render the site; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "site", metavar="DIR")
+    args = parser.parse_args(argv)
+    if args.out.exists() and (not args.out.is_dir() or (any(args.out.iterdir()) and not (args.out / "index.html").exists())):
+        print(f"site: --out: got {args.out}, which holds something else, expected a new folder or that of a site", file=sys.stderr)
+        return 2
+    shutil.rmtree(args.out, ignore_errors=True)
+    pages, others = build(args.out)
+    print(f"{args.out}/index.html: {pages} pages, {others} other files")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

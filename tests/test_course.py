@@ -1,0 +1,38 @@
+"""The commands `chapters` and `figures` do what the scripts beside the library do, and refuse where there is nothing to do it to."""
+
+import pytest
+
+from figures import make_all
+from stllr_ref import __main__ as cli
+from stllr_ref.commands import course
+
+
+def test_figures_are_drawn_where_they_are_asked_for(tmp_path, capfd):
+    assert cli.main(["figures", "ch03_one_pair", "--format", "png", "--out", str(tmp_path / "new")]) == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["ch03_one_pair.png"]
+    assert capfd.readouterr().out == f"{tmp_path / 'new' / 'ch03_one_pair.png'}\n"
+
+
+def test_the_formats_are_those_of_the_script():
+    assert set(course.KINDS) == set(make_all.UNDATED)
+
+
+@pytest.mark.parametrize("words, said", [(["figures", "ch77"], "figures: got 'ch77'"), (["chapters", "77"], "chapters: got 77, expected numbers among 01,")])
+def test_what_is_not_there_is_said_in_one_line(words, said, capfd):
+    assert cli.main(words) == 2
+    err = capfd.readouterr().err
+    assert err.startswith(said) and err.count("\n") == 1
+
+
+def test_a_library_without_its_chapters_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    for command in ("chapters", "figures"):
+        assert cli.main([command]) == 2
+        assert capsys.readouterr().err == f"stllr_ref: chapters and figures: got a library without them in {tmp_path}, expected a clone of the repository\n"
+
+
+def test_chapters_hand_numbers_and_check_to_the_script(monkeypatch):
+    told = []
+    monkeypatch.setattr(course.subprocess, "run", lambda words, cwd: told.append((words[1:], cwd)) or type("Done", (), {"returncode": 3}))
+    assert cli.main(["chapters", "01", "03", "--check"]) == 3
+    assert told == [(["chapters/build.py", "01", "03", "--check"], course.ROOT)]

@@ -1,0 +1,79 @@
+"""`make site`: every chapter and page as HTML that needs nothing from elsewhere, links that lead somewhere, formulas that are drawn."""
+
+import importlib.util
+import re
+
+import pytest
+
+from chapters import website
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("latex2mathml") is None, reason='needs latex2mathml: pip install -e ".[site]"')
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    out = tmp_path_factory.mktemp("site") / "out"
+    assert website.main(["--out", str(out)]) == 0
+    return out
+
+
+def pages(site):
+    return sorted(site.rglob("*.html"))
+
+
+def test_every_chapter_and_page_is_there_and_the_contents_point_to_each(site):
+    index = (site / "index.html").read_text(encoding="utf-8")
+    for path in website.chapters():
+        assert (site / website.target(path)).exists() and f'href="{website.target(path)}"' in index
+    assert len(website.chapters()) >= 6 and all(f'href="{name}.html"' in index for name in ("README", "RESULTS", "chapters/family"))
+
+
+def test_every_link_leads_to_a_file_of_the_site_and_nothing_is_loaded_from_elsewhere(site):
+    for page in pages(site):
+        text = page.read_text(encoding="utf-8")
+        for kind, there in re.findall(r'\b(href|src)="([^"#]+)', text):
+            if there.startswith(("http", "data:")):
+                assert kind == "href" or there.startswith("data:"), (page, there[:60])
+            else:
+                assert (page.parent / there).exists(), (page, there)
+        assert "<script" not in text and "<link" not in text
+
+
+def test_every_formula_is_mathml_and_none_is_left_as_text(site):
+    for path in website.chapters():
+        texts = [cell.source for cell in website._read(path).cells if cell.cell_type == "markdown"]
+        formulas = sum(len(website.FORMULA.findall(part)) for text in texts for part in website.CODE.split(text)[::2])
+        html = (site / website.target(path)).read_text(encoding="utf-8")
+        assert formulas == html.count("<math ") and formulas > 0, path
+        assert "merror" not in html
+        assert not re.search(r"\$|\\[a-z]+", re.sub(r"<(pre|code|style|annotation)\b.*?</\1>", "", html, flags=re.DOTALL)), path
+
+
+def test_formulas_are_told_from_code_and_money():
+    text = website._markdown("# A $b$\n\n`$x$` and $a_i$ and\n\n$$\n\\frac{a}{b}\n$$\n\n```\n$y$\n```\n5 $ and 6 $\n\n![of $c$](x.svg)")
+    assert text.count("<math ") == 3 and "<code>$x$</code>" in text and "$y$" in text and "5 $ and 6 $" in text
+    assert 'display="block"><mrow><mfrac>' in text and 'alt="of "' in text and "formula" not in text
+
+
+def test_outputs_and_pictures_of_a_chapter_are_shown(site):
+    html = (site / website.target(website.chapters()[0])).read_text(encoding="utf-8")
+    assert html.count("data:image/png;base64,") >= 2 and '<div class="output"><pre>' in html
+    first = website._read(website.chapters()[0])
+    printed = next(
+        output.text for cell in first.cells if cell.cell_type == "code" for output in cell.outputs if output.get("name") == "stdout"
+    )
+    assert printed.splitlines()[0] in html
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert website.main(["--out", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "which holds something else" in err and err.count("\n") == 1 and (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_a_site_may_be_built_again_over_itself(site):
+    before = (site / "index.html").read_bytes()
+    (site / "old.html").write_text("gone")
+    assert website.main(["--out", str(site)]) == 0
+    assert (site / "index.html").read_bytes() == before and not (site / "old.html").exists()
