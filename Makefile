@@ -1,5 +1,5 @@
-# make demo | test | extras | fuzz | chapters | figures [FORMAT=svg|png|pdf] [OUT=DIR] | site [OUT=DIR] | scaling; each first
-# installs what it needs into $(VENV).
+# make demo | test | extras | fuzz | chapters | figures [FORMAT=svg|png|pdf] [OUT=DIR] | site [OUT=DIR] | mutants | scaling;
+# each first installs what it needs into $(VENV).
 # make bench [JSON=FILE] [PYTHON=...]: so does the race; with PYTHON, that interpreter runs it as it is.
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test extras fuzz chapters figures site bench bench-installed scaling
+.PHONY: demo test extras fuzz chapters figures mutants site bench bench-installed scaling
 
 demo: $(VENV)/installed
 	$(RUN) -m stllr_ref
@@ -21,7 +21,7 @@ test: $(VENV)/installed
 extras: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dask,site,dev]"
 	$(RUN) -m pytest -m torch
-	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py tests/test_fuzz.py tests/test_malformed.py
+	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py tests/test_fuzz.py tests/test_malformed.py tests/test_networks.py
 	$(RUN) -m pytest tests/test_sweep.py -k "dask or scheduler"
 	$(RUN) -m pytest tests/test_website.py
 
@@ -34,6 +34,10 @@ chapters: $(VENV)/installed
 
 figures: $(VENV)/installed
 	$(RUN) -m figures.make_all $(if $(FORMAT),--format $(FORMAT)) $(if $(OUT),--out "$(OUT)")
+
+mutants: $(VENV)/installed
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[dev]"
+	$(RUN) tests/mutation.py
 
 site: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[site]"

@@ -20,7 +20,9 @@ COLOURS = {
     "dfa": "#CC79A7",
     "stdp": "#009E73",
     "wrong": "#D55E00",
+    "tbptt": "#666666",
     "control": "#999999",
+    "frozen": "#999999",
 }
 LINES = {
     "stllr": "-",

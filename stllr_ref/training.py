@@ -3,11 +3,12 @@ r"""Training: an epoch loop around any algorithm, and predictions.
 The algorithm is an argument: `engine.run` (S-TLLR and its kin), `bptt.run`, or a function of the same signature.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from stllr_ref import checks, engine
+from stllr_ref import checks, engine, network
 from stllr_ref.checkpoints import Checkpoint, load, save  # noqa: F401  (files are part of training, to who uses it)
 from stllr_ref.gradcheck import activity
 from stllr_ref.losses import cross_entropy, softmax, window
@@ -47,7 +48,12 @@ def accuracy(logits, target, inside, score=window_softmax):
 
 
 def _inputs(x, lengths, dtype):
-    """Return x [T, B, ...] as dtype and lengths [B] (all T if None), refused unless they fit together and none is empty."""
+    """Return x [T, B, ...] as dtype and lengths [B] (all T if None), refused unless they fit together and none is empty.
+
+    x that is read batch by batch stays as it is; its lengths are None, as it says them itself.
+    """
+    if hasattr(x, "pick") and lengths is None:
+        return x, None
     x = checks.array("x", x, dtype)
     if x.ndim < 3 or not x.size:
         raise ValueError(f"x: got shape {x.shape}, expected [T, B, N] or [T, B, C, H, W], none of them 0")
@@ -70,6 +76,8 @@ def _split(data, dtype):
 def holdout(data, share, rng):
     """Return (train, validation) of data = (x, y) or (x, y, lengths), each as data: rng draws which share (0 to 1) is held out."""
     x, y, lengths = _split(data, None)
+    if lengths is None:
+        raise ValueError(f"data: got x that is read batch by batch ({type(x).__name__}), expected an array")
     held = round(checks.number("share", share, 0, 1) * len(y))
     if not 0 < held < len(y):
         raise ValueError(f"share: got {share} of {len(y)} samples, expected at least one on each side")
@@ -90,14 +98,20 @@ def pick(x, at):
     return np.stack([x_t[at] for x_t in x])
 
 
+def _batch(x, lengths, at):
+    """Return the samples `at` of x as one block [T, b, ...] and their lengths [b]; what is read batch by batch is read now."""
+    return x.pick(at) if lengths is None else (pick(x, at), lengths[at])
+
+
 def predict(net, x, *, last, lengths=None, score=window_softmax, batch=200):
     """Return the class of each sample of x [T, B, ...], int [B]; `last` steps of each sample count."""
     x, lengths = _inputs(x, lengths, net.dtype)
     checks.whole("last", last, 1)
     parts = []
     for at in batches(x.shape[1], batch):
-        logits = engine.forward(net, pick(x, at))
-        parts.append(score(logits, window(len(x), lengths[at], last=last)).argmax(1))
+        x_b, real = _batch(x, lengths, at)
+        logits = engine.forward(net, x_b)
+        parts.append(score(logits, window(len(x_b), real, last=last)).argmax(1))
     return np.concatenate(parts)
 
 
@@ -107,14 +121,15 @@ def evaluate(net, data, *, last, metric=accuracy, batch=200):
     checks.whole("last", last, 1)
     total = 0.0
     for at in batches(len(y), batch):
-        logits = engine.forward(net, pick(x, at))
-        total += len(at) * metric(logits, y[at], window(len(x), lengths[at], last=last))
+        x_b, real = _batch(x, lengths, at)
+        logits = engine.forward(net, x_b)
+        total += len(at) * metric(logits, y[at], window(len(x_b), real, last=last))
     return total / len(y)
 
 
 def fit(
     net, train, validation=None, *, last, epochs, batch, lr, rng,
-    loss=cross_entropy, run=None, metric=accuracy, callback=None, checkpoint=None,
+    loss=cross_entropy, run=None, metric=accuracy, callback=None, checkpoint=None, online=False, schedule=cosine_schedule,
 ):  # fmt: skip
     r"""Train a network and return what each epoch showed.
 
@@ -123,13 +138,14 @@ def fit(
     net : Network
         Changed in place.
     train, validation : tuple
-        (x [T, B, ...], y [B, ...]) or (x, y, lengths [B]); validation may be None.
+        (x [T, B, ...], y [B, ...]) or (x, y, lengths [B]); validation may be None.  An x with a `shape` and a
+        `pick(at)`, which returns x [T, b, ...] and lengths [b] of the samples `at` [b], is read batch by batch.
     last : int
         Learn, and score, in the last `last` real steps of each sample.
     epochs, batch : int
         Passes over the training samples; samples a step of the optimiser (Adam).
     lr : float
-        Learning rate of the first epoch; a cosine schedule leads it towards 0.
+        Learning rate of the first epoch.
     rng : numpy.random.Generator
         Draws the order of the samples and dropout masks.
     loss, run : callable
@@ -141,6 +157,11 @@ def fit(
     checkpoint : Checkpoint, optional
         Written after each epoch.  Where its file is there already, training goes on from it: what follows, and what is
         returned, are bit for bit what they would have been without a break; the callback gets the earlier epochs first.
+    online : bool
+        Take a step of the optimiser after each step of the window, within the sequence, not one after the batch; for `network.run`
+        alone.  The norms recorded are then those of the last step.
+    schedule : callable
+        (epoch from 0, epochs) -> factor of lr; by default a cosine that leads it towards 0.
 
     Returns
     -------
@@ -165,25 +186,26 @@ def fit(
     checks.whole("batch", batch, 1)
     if not isinstance(checkpoint, (Checkpoint, type(None))):
         raise ValueError(f"checkpoint: got {type(checkpoint).__name__}, expected a Checkpoint")
-    optimiser, history, run = Adam(net, lr), [], run or engine.fastest(net)
-    settings = {"last": last, "epochs": epochs, "batch": batch, "lr": lr, "x": x.shape}
+    optimiser, history, run = Adam(net, lr), [], run or (network.run if online else engine.fastest(net))
+    settings = {"last": last, "epochs": epochs, "batch": batch, "lr": lr, "x": x.shape, "online": online}
     for epoch in checkpoint.read(net, optimiser, rng, settings) if checkpoint else ():
         history.append(Epoch(*epoch))
         if callback and callback(history[-1]):
             return history
     for epoch in range(len(history) + 1, epochs + 1):
-        optimiser.lr = lr * cosine_schedule(epoch - 1, epochs)
+        optimiser.lr = lr * schedule(epoch - 1, epochs)
         total, score, norms = 0.0, 0.0, {}
         for at in batches(len(y), batch, rng):
-            inside = window(len(x), lengths[at], last=last)
-            logits = _update(net, optimiser, run, pick(x, at), y[at], loss, inside, rng, epoch, norms)
+            x_b, real = _batch(x, lengths, at)
+            inside = window(len(x_b), real, last=last)
+            logits = _update(net, optimiser, run, x_b, y[at], loss, inside, rng, epoch, norms, online)
             total += sum(float((loss(z, y[at])[0] * on).sum()) for z, on in zip(logits, inside) if on.any())
             score += len(at) * metric(logits, y[at], inside)
-        shown = slice(0, min(batch, len(y)))
+        shown = np.arange(min(batch, len(y)))
         history.append(Epoch(
             epoch, total / len(y), score / len(y),
             float("nan") if validation is None else evaluate(net, validation, last=last, metric=metric),
-            activity(net, x[:, shown], lengths[shown])[0],
+            activity(net, *_batch(x, lengths, shown))[0],
             {name: float(np.mean(values)) for name, values in norms.items()},
         ))  # fmt: skip
         if checkpoint:
@@ -193,18 +215,25 @@ def fit(
     return history
 
 
-def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms):
-    """Take one step of the optimiser and return the logits; the norm of each gradient is added to its list in norms."""
+def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms, online):
+    """Take one step of the optimiser (online: one a step of the window) and return the logits; norms of gradients go to lists in norms."""
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, with epoch and layer
-        logits, grads = run(net, x, y, loss, inside, rng=rng)
+        step = partial(_step, optimiser, epoch)
+        logits, grads = run(net, x, y, loss, inside, rng=rng, **({"online": step} if online else {}))
         for name, grad in {**grads, "output": logits}.items():
             if not np.isfinite(grad).all():
                 what = f"layer {len(net.layers) - 1}, output" if name == "output" else f"layer {name.split('.')[0]}, gradient of {name}"
                 raise Diverged(f"epoch {epoch}, {what}: got NaN or inf, expected finite numbers (a smaller lr may help)")
-        try:
-            optimiser.step(grads)
-        except checks.NotFinite as bad:
-            raise Diverged(f"epoch {epoch}, layer {bad} (a smaller lr may help)") from None
+        if not online:
+            step(grads)
     for name, grad in grads.items():
         norms.setdefault(name, []).append(np.linalg.norm(grad))
     return logits
+
+
+def _step(optimiser, epoch, grads):
+    """Take one step of the optimiser; what is not finite ends the training."""
+    try:
+        optimiser.step(grads)
+    except checks.NotFinite as bad:
+        raise Diverged(f"epoch {epoch}, layer {bad} (a smaller lr may help)") from None

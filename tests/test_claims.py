@@ -234,6 +234,14 @@ def test_a_table_has_its_unit_and_the_fields_that_tell_its_rows_apart():
     assert row == f"| stllr -0.2 | {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} | {np.mean(values) - 0.01:.3f} | 10 12 |"
 
 
+def test_the_table_of_optical_flow_has_its_scores_by_speed_where_all_trials_have_them():
+    found = {cell: result._replace(more={"slow": 0.1, "outliers": 0.25 + 0.01 * cell[1]}) if cell[0].task == "flow" else result for cell, result in results().items()}
+    part = claims.render(found).split("## 4.")[1].split("## 5.")[0]
+    assert "| rule | test px | validation px | firing rates % | slow px | outliers % |" in part
+    row = next(line for line in part.split("\n") if line.startswith("| stllr -0.2"))
+    assert row.endswith("| 10 12 | 0.100 | 26.0 |") and "slow px" not in claims.render(results())
+
+
 def test_a_row_of_a_table_is_mean_and_deviation_of_its_trials():
     found = results()
     text = claims.render(found)

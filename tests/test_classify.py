@@ -9,6 +9,7 @@ from stllr_ref import bptt, network
 from stllr_ref.experiments import classify, digits
 from stllr_ref.gradcheck import error, liveness
 from stllr_ref.losses import cross_entropy, window
+from stllr_ref.optim import Adam
 from stllr_ref.rules import STLLR
 from stllr_ref.synaptic import OSTL, Filtered
 
@@ -146,3 +147,28 @@ def test_a_rule_reads_the_signal_where_another_changes_what_the_hidden_layers_le
 
 def test_counts_has_no_layer_that_a_signal_could_teach():
     assert not classify.reads_signal("counts") and len(built(rule="counts", signal="dfa").row) == 1
+
+
+def test_online_is_taken_by_the_rules_that_are_local_in_time_and_refused_by_the_others():
+    taken = []
+    for rule in classify.RULES:
+        try:
+            taken.append(replace(SETTINGS, rule=rule, update="online").rule)
+        except ValueError as bad:
+            assert str(bad) == f"update: got online with the rule {rule}, expected accumulated, or a rule such as stllr or frozen"
+    assert set(classify.RULES) - set(taken) == {"bptt", "tbptt", "rtrl", "etlp", "sltt_k"}
+    with pytest.raises(ValueError, match="^update: got 'batch', expected one of accumulated, online"):
+        replace(SETTINGS, update="batch")
+
+
+def test_online_trials_change_weights_within_the_sequence():
+    x = (np.random.default_rng(0).random((T, B, N)) < 0.4).astype(np.float32)
+    sets = ((x, TARGET),) * 3
+    short = replace(SETTINGS, epochs=1, batch=B)
+    found = {update: classify.run(replace(short, update=update), 0, sets) for update in classify.UPDATES}
+    net = classify.build(short, N, O, 0)
+    adam = Adam(net, short.lr)
+    order = np.random.default_rng(np.random.SeedSequence([0, 1])).permutation(B)
+    network.run(net, x[:, order], TARGET[order], cross_entropy, INSIDE, online=adam.step)
+    assert adam.t == 4 and all(np.array_equal(found["online"].params[name], value) for name, value in net.get().items())
+    assert not np.array_equal(found["online"].params["0.W"], found["accumulated"].params["0.W"])

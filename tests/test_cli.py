@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from stllr_ref import __main__ as cli
 from stllr_ref import costs
 from stllr_ref.commands import arguments as command_arguments
 from stllr_ref.commands import run
-from stllr_ref.experiments import report
+from stllr_ref.experiments import flow, report, sweep
 from stllr_ref.training import Epoch
 
 FAST = ["run", "digits", "--epochs", "1"]
@@ -114,6 +116,116 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, words, capsys):
     assert all(word in err for word in words), err
 
 
+@pytest.mark.parametrize("arguments, words", [
+    (["--loss", "mae"], ["--loss", "mae", "mse", "photometric"]),
+    (["--network", "u-net"], ["--network", "u-net", "flat", "unet"]),
+    (["--loss", "photometric", "--data", "anywhere"], ["--loss", "photometric", "--data", "grey frames", "mse"]),
+])  # fmt: skip
+def test_what_flow_cannot_do_is_refused_before_its_data_are_read(arguments, words, monkeypatch, capsys):
+    monkeypatch.setattr(run, "_sets", None)
+    assert cli.main(["run", "flow", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and all(word in err for word in words), err
+
+
+@pytest.fixture
+def motion(monkeypatch):
+    """Make optical flow a task of a second: 20 training samples, an epoch."""
+    monkeypatch.setattr(flow.motion, "load", partial(flow.motion.load, sizes=(20, 10, 10)))
+    monkeypatch.setitem(run.TASKS, "flow", run.TASKS["flow"]._replace(settings=replace(flow.SETTINGS, epochs=1)))
+
+
+FLOW = ["run", "flow", "--rules", "zero,stllr", "--json", "--out"]
+
+
+@pytest.mark.parametrize("options, loss, network", [
+    ([], "mse", "flat"), (["--loss", "mse", "--network", "flat"], "mse", "flat"), (["--loss", "photometric"], "photometric", "flat"),
+    (["--network", "unet"], "mse", "unet"), (["--network", "unet", "--loss", "photometric"], "photometric", "unet"),
+])  # fmt: skip
+def test_flow_has_the_loss_and_the_network_that_were_asked_for(options, loss, network, motion, tmp_path, capsys):
+    assert cli.main([*FLOW, str(tmp_path), *options]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == json.loads((tmp_path / "result.json").read_text())
+    settings = {name: answer["settings"][name] for name in ("loss", "network", "channels", "gains")}
+    size = flow.UNET if network == "unet" else flow.SETTINGS
+    assert settings == {"loss": loss, "network": network, "channels": list(size.channels), "gains": list(size.gains)}
+    with np.load(tmp_path / "last.npz") as params:
+        assert ("stllr -0.2/seed 0/2.S" in params) == (network == "unet")  # a skip
+    others = [name for name in (network, loss) if name not in ("flat", "mse")]
+    assert f"<!-- {', '.join(['flow', *others])}: 1 seed -->" in (tmp_path / "curves.svg").read_text()
+    alone = flow.run(replace(size, loss=loss, epochs=1), 0)
+    assert answer["rows"][1]["test"] == [alone.test] and answer["rows"][1]["fast"] == [alone.more["fast"]]
+
+
+def test_a_flow_with_another_loss_and_network_goes_on(motion, tmp_path, monkeypatch, capsys):
+    options, task = ["--loss", "photometric", "--network", "unet"], run.TASKS["flow"]
+    assert cli.main([*FLOW, str(tmp_path / "whole"), *options]) == 0
+
+    def interrupted(settings, *args):
+        if settings.rule == "stllr":
+            raise KeyboardInterrupt
+        return task.trial(settings, *args)
+
+    monkeypatch.setitem(run.TASKS, "flow", task._replace(trial=interrupted))
+    assert cli.main([*FLOW, str(tmp_path / "again"), *options]) == 130
+    assert "--loss=photometric --network=unet" in capsys.readouterr().err
+    monkeypatch.setitem(run.TASKS, "flow", task)
+    for change, message in ((["--network", "unet"], "loss: got 'photometric'"), (["--loss", "photometric"], "network: got 'unet'")):
+        assert cli.main([*FLOW, str(tmp_path / "again"), *change, "--resume"]) == 2
+        assert message in capsys.readouterr().err
+    assert cli.main([*FLOW, str(tmp_path / "again"), *options, "--resume"]) == 0
+    whole, again = (json.loads((tmp_path / name / "result.json").read_text())["rows"] for name in ("whole", "again"))
+    assert [[row[name] for name in SCORES] for row in again] == [[row[name] for name in SCORES] for row in whole]
+
+
+def test_a_worker_of_jobs_makes_the_data_of_the_same_loss(motion, tmp_path, monkeypatch, capsys):
+    """It is given no data, but where they come from."""
+    monkeypatch.setattr(sweep, "processes", lambda jobs: sweep.Pool(partial(ThreadPoolExecutor, 1), 1))
+    run._loaded.cache_clear()
+    assert cli.main([*FLOW, str(tmp_path), "--loss", "photometric", "--jobs", "2"]) == 0
+    assert run._loaded.cache_info().misses == 1
+    run._loaded.cache_clear()
+    row, alone = json.loads(capsys.readouterr().out)["rows"][1], flow.run(replace(flow.SETTINGS, loss="photometric", epochs=1), 0)
+    assert row["test"] == [alone.test] and all(row[name] == [value] for name, value in alone.more.items())
+
+
+SCORES = ("test", "validation", "slow", "middle", "fast", "outliers")
+
+
+def test_the_table_and_the_json_object_of_flow_have_its_other_scores_and_those_of_classification_do_not(motion, outcome, tmp_path, capsys):
+    assert cli.main([*FLOW[:4], "--seeds", "2", "--out", str(tmp_path)]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    rows = json.loads((tmp_path / "result.json").read_text())["rows"]
+    assert head.split("minus bptt")[1].split() == "slow px middle px fast px outliers % seconds state kB peak MB firing rates %".split()
+    zero, ours = rows
+    for row, line in zip(rows, lines):
+        assert all(len(row[name]) == 2 for name in SCORES)
+        means = [f"{np.mean(row[name]):.3f}" for name in SCORES[2:5]] + [f"{100 * np.mean(row['outliers']):.1f}"]
+        assert " ".join(means) in " ".join(line.split())
+    assert zero["slow"][0] < zero["middle"][0] < zero["fast"][0] and zero["slow"][0] != ours["slow"][0] != ours["slow"][1]
+    assert not set(outcome[0]["rows"][0]) & set(SCORES[2:])
+
+
+@pytest.mark.parametrize("speed, outliers", [(2.0, 0.0), (4.0, 1.0)])
+def test_an_outlier_of_recorded_flow_is_judged_over_the_interval_that_its_flow_is_of(speed, outliers, motion, monkeypatch, tmp_path, capsys):
+    x, target = np.zeros((10, 4, 2, 8, 8), np.float32), np.zeros((4, 2, 8, 8), np.float32)
+    target[:, 0] = speed  # px between two grey frames; in each of ten steps it would be 20 and 40
+    monkeypatch.setattr(run.recordings, "sets", lambda *args: ((x, target), None, (x, target)))
+    assert cli.main([*FLOW, str(tmp_path / "out"), "--rules", "zero", "--data", str(tmp_path)]) == 0
+    row = json.loads(capsys.readouterr().out)["rows"][0]
+    assert [row[name] for name in SCORES] == [[speed], [None], [speed], [speed], [speed], [outliers]]
+
+
+def test_a_test_part_without_a_valid_pixel_is_said_so_on_the_command_line_and_is_never_0(motion, monkeypatch, tmp_path, capsys):
+    x, target = np.ones((10, 4, 2, 8, 8), np.float32), np.ones((4, 2, 8, 8), np.float32)
+    monkeypatch.setattr(run.recordings, "sets", lambda *args: ((x, target), None, (x, np.full_like(target, np.nan))))
+    assert cli.main([*FLOW[:4], "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:3]
+    assert [line.count("no valid pixel") for line in lines] == [1, 1] and not any(" 0.000 " in line or "nan" in line for line in lines)
+    rows = json.loads((tmp_path / "out" / "result.json").read_text())["rows"]
+    assert [[row[name] for name in SCORES] for row in rows] == [[[None]] * 6] * 2
+
+
 @pytest.fixture
 def untrained(monkeypatch):
     """Let any training fail."""
@@ -134,6 +246,9 @@ def untrained(monkeypatch):
         (["--rules", "bptt", "--signal", "dfa"], ["--signal", "bptt", "stllr"]),
         (["--rules", "rtrl,tbptt,frozen,counts", "--signal", "bp"], ["--signal", "rtrl", "frozen", "stllr"]),
         (["--rules", "tess,stdp,decolle,eprop_random", "--signal", "drtp"], ["--signal", "tess", "stllr"]),
+        (["--loss", "mse"], ["--loss", "digits", "flow"]),
+        (["--loss", "photometric"], ["--loss", "digits", "flow"]),
+        (["--network", "unet"], ["--network", "digits", "flow"]),
         (["--out", ""], ["--out", "empty", "folder"]),
         (["--out", f"{__file__}/folder"], ["--out", "test_cli.py/folder", "written"]),
     ],
@@ -355,3 +470,20 @@ def test_an_interrupt_inside_the_import_of_matplotlib_stays_an_interrupt(monkeyp
     monkeypatch.setattr(builtins, "__import__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         report.pictures()
+
+
+def test_online_updates_are_asked_for_by_name_and_refused_where_there_are_none(tmp_path, capsys):
+    found = {}
+    for update in ("accumulated", "online"):
+        words = ["run", "delay", "--epochs", "1", "--rules", "stllr,frozen", "--update", update, "--json", "--out", str(tmp_path / update)]
+        assert cli.main(words) == 0
+        found[update] = json.loads(capsys.readouterr().out)
+    assert [found[update]["settings"]["update"] for update in found] == ["accumulated", "online"]
+    assert found["online"]["rows"][0]["grad_norms"] != found["accumulated"]["rows"][0]["grad_norms"]
+    refused = {
+        ("run", "flow", "--update", "online"): "--update: got it with flow, expected a task of classification",
+        ("run", "delay", "--update", "online"): "update: got online with the rule bptt, expected accumulated, or a rule such as stllr or frozen",
+    }
+    for words, said in refused.items():
+        assert cli.main([*words, "--out", str(tmp_path / "no")]) == 2
+        assert capsys.readouterr().err == f"stllr_ref: {said}\n"

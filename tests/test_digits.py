@@ -153,6 +153,17 @@ def test_the_path_is_a_triangle_of_three_saccades():
         np.testing.assert_allclose(steps, np.broadcast_to(legs[k] / 7, steps.shape), rtol=0, atol=1e-12)
 
 
+def test_finer_steps_cut_the_same_way_and_a_pixel_may_fire_more_often(images):
+    coarse, fine = (digits._path(5, np.random.default_rng(3), steps) for steps in (21, 336))
+    np.testing.assert_allclose(fine[::16], coarse, rtol=0, atol=1e-12)
+    few, many = (digits.saccades(images[:5], np.random.default_rng(3), noise=0, steps=steps) for steps in (21, 336))
+    np.testing.assert_array_equal(few, digits.saccades(images[:5], np.random.default_rng(3), noise=0))
+    assert many.shape == (336, 5, 2, 16, 16) and many.sum() > 1.1 * few.sum()
+    # A bin of 16 fine steps holds an event, or more than one, where the coarse step has one, but for pixels on the edge of a threshold.
+    binned = many.reshape(21, 16, *few.shape[1:]).sum(1)
+    assert (binned[few > 0] > 0).mean() > 0.9 and binned.max() > 1
+
+
 def test_a_digit_stands_within_a_pixel_of_the_centre_and_is_12_pixels_wide():
     where = digits._path(4000, np.random.default_rng(0))
     centre = where[[0, 7, 14]].mean(0) + 5.5
@@ -227,13 +238,18 @@ def test_images_must_be_light_from_0_to_1(bad):
         digits.saccades(bad, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"threshold": 0}, "^threshold: got 0, expected a number above 0$"),
-    ({"threshold": np.nan}, "^threshold: got nan, expected a number above 0$"),
-    ({"noise": -0.1}, "^noise: got -0.1, expected a probability$"),
-    ({"noise": 1.1}, "^noise: got 1.1, expected a probability$"),
-])
-def test_threshold_and_noise_are_checked(images, change, message):
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"threshold": 0}, "^threshold: got 0, expected a number above 0$"),
+        ({"threshold": np.nan}, "^threshold: got nan, expected a number above 0$"),
+        ({"noise": -0.1}, "^noise: got -0.1, expected a probability$"),
+        ({"noise": 1.1}, "^noise: got 1.1, expected a probability$"),
+        ({"steps": 0}, "^steps: got 0, expected a whole number of at least 1$"),
+        ({"steps": 2.5}, "^steps: got 2.5, expected a whole number of at least 1$"),
+    ],
+)
+def test_threshold_noise_and_steps_are_checked(images, change, message):
     with pytest.raises(ValueError, match=message):
         digits.saccades(images, np.random.default_rng(0), **change)
 

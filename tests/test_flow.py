@@ -1,5 +1,6 @@
 """Optical flow: pixels without truth have no part in anything, flips change nothing but the view, every rule runs on the network it names."""
 
+import json
 import pickle
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ import pytest
 
 from stllr_ref import bptt, engine, gradcheck, network, training
 from stllr_ref.data import motion
-from stllr_ref.experiments import classify, flow, photometric
+from stllr_ref.experiments import classify, flow, photometric, report
 from stllr_ref.experiments.encoder import encoder_decoder
 from stllr_ref.gradcheck import error, largest_error, liveness
 from stllr_ref.layer import Layer
@@ -150,13 +151,13 @@ def test_the_endpoint_error_is_a_masked_mean_of_lengths():
     assert flow.mean(flow.errors(says, flow.only(y, mask))) == 3
 
 
-def test_an_empty_mask_is_no_valid_pixel_and_never_0():
+def test_an_empty_mask_has_no_error_and_that_is_never_0():
     x, target = batch()
     nothing = np.full_like(target, np.nan)
     logits = np.zeros((T, *target.shape), np.float32)
-    for value in (flow.aee(logits, nothing, INSIDE), flow.evaluate(built(), (x, nothing), last=3)):
-        assert np.isnan(value) and flow.words(value) == "no valid pixel"
-    assert flow.words(0.0) == "0.000"
+    for value in (flow.aee(logits, nothing, INSIDE), flow.evaluate(built(), (x, nothing), last=3), flow.mean(flow.errors(0 * target, nothing))):
+        assert np.isnan(value)
+    assert flow.aee(logits, target, INSIDE) > 0
 
 
 def test_a_network_says_the_mean_of_its_output_over_the_window_of_each_sample():
@@ -317,12 +318,40 @@ def test_zero_says_zero_everywhere_and_learns_nothing():
     assert not silent.any() and result.history[-1].loss == pytest.approx(loss, rel=1e-6)
 
 
-def test_a_part_without_a_pixel_that_counts_scores_nan():
+@pytest.mark.parametrize("rule", ["stllr", "zero"])
+def test_a_part_without_a_pixel_that_counts_is_reported_as_no_valid_pixel_and_as_null(rule):
+    """The table's words, and the JSON object's null, in every score, also after the trial's way through a file; never 0."""
     train, validation, (x, target) = parts()
     nothing = x, np.full_like(target, np.nan)
-    for rule in ("stllr", "zero"):
-        result = flow.trial(replace(SETTINGS, rule=rule, epochs=1), 0, (train, validation, nothing))
-        assert flow.words(result.test) == "no valid pixel" and np.isfinite(result.validation)
+    result = flow.trial(replace(SETTINGS, rule=rule, epochs=1), 0, (train, validation, nothing))
+    again = report.from_plain(json.loads(json.dumps(report.to_plain(result), allow_nan=False)), flow.Settings)
+    for one in (result, again):
+        assert np.isnan([one.test, *one.more.values()]).all() and np.isfinite(one.validation)
+        row, line = report.row([one]), report.table([[one]]).splitlines()[1]
+        assert [row[name] for name in ("test", "slow", "middle", "fast", "outliers")] == [[None]] * 5 and row["mean"] is None
+        assert line.count("no valid pixel") == 1 and line.count("no pixel") == 4 and "nan" not in line
+
+
+def test_a_trial_that_was_kept_without_its_other_scores_is_still_read():
+    result = flow.trial(replace(SETTINGS, epochs=1), 0, parts())
+    kept = report.to_plain(result)
+    assert report.from_plain(kept, flow.Settings).more == result.more
+    del kept["more"]
+    before = report.from_plain(kept, flow.Settings)
+    assert (before.more, before.test) == ({}, result.test) and "slow" not in report.row([before]) and "slow" in report.row([result])
+    for mixed in ([[before], [result]], [[result], [before]], [[result, before]]):
+        assert "slow px" not in report.table(mixed) and "slow" not in report.row(mixed[0] + mixed[-1])
+    assert "slow px" in report.table([[result]])
+
+
+def test_a_part_with_fewer_than_three_pixels_that_count_has_no_fast_third():
+    train, validation, (x, target) = parts()
+    few = np.full_like(target, np.nan)
+    few[0, :, 2, 3], few[1, :, 4, 4] = 1, 2
+    result = flow.trial(replace(SETTINGS, epochs=1), 0, (train, validation, (x, few)))
+    assert np.isnan(result.more["fast"]) and result.test == pytest.approx((result.more["slow"] + result.more["middle"]) / 2)
+    line = report.table([[result]]).splitlines()[1]
+    assert line.count("no pixel") == 1 and "no valid pixel" not in line and report.row([result])["fast"] == [None]
 
 
 def test_s_tllr_keeps_as_much_for_a_longer_sequence_and_bptt_more():
@@ -416,6 +445,21 @@ def test_an_outlier_is_more_than_3_px_and_more_than_5_percent_wrong_between_two_
 
 def test_no_pixel_has_no_scores():
     assert np.isnan(flow.judged(np.zeros(0), np.zeros(0), steps=8)).all()
+
+
+@pytest.mark.parametrize("change", [{}, dict(rule="zero"), dict(loss="photometric"), dict(network="unet", gains=(2.0, 2.5, 1.0))])
+def test_a_trial_has_the_scores_of_its_network_on_test_data_beside_their_mean(change):
+    settings = replace(SETTINGS, epochs=1, **change)
+    data = parts() if settings.loss == "mse" else tuple((x, framed(target)) for x, target in parts())
+    result = flow.trial(settings, 3, data)
+    found, n = flow.scores(result, data[2]), int(flow.valid(data[2][1]).sum())
+    assert {"aee": result.test, **result.more} == found._asdict() and list(result.more) == ["slow", "middle", "fast", "outliers"]
+    thirds = [len(part) for part in np.array_split(range(n), 3)]
+    assert result.test == pytest.approx(np.average(list(result.more.values())[:3], weights=thirds), rel=1e-6)
+    assert len({round(v, 3) for v in found}) == 5 and flow.scores(result, data[1]) != found
+    at_once = flow.trial(settings, 3, data, steps=1)
+    assert {"aee": at_once.test, **at_once.more} == flow.scores(result, data[2], steps=1)._asdict()
+    assert at_once.more["outliers"] < result.more["outliers"] and at_once.more["slow"] == result.more["slow"]
 
 
 @pytest.mark.parametrize("change", [{}, dict(rule="zero"), dict(loss="photometric")])

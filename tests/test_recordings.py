@@ -121,6 +121,18 @@ def test_what_cannot_be_read_is_one_line(arguments, words, tmp_path, short, caps
     assert words in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("way, steps", [("paper", 20), ("code", 27)])
+def test_streams_leave_recordings_in_their_files_until_a_batch_is_picked(way, steps, tmp_path):
+    make.gesture_set(tmp_path, np.random.default_rng(0), until_ms=2050)
+    said = []
+    (train, y), validation, (test, _) = recordings.streams("gestures", tmp_path, published=way, say=said.append)
+    assert said == [f"DVSGesture, {p}: {n} samples of {n} recordings, read when their turn comes" for p, n in (("train", 3), ("test", 2))]
+    assert validation is None and y.tolist() == [0, 10, 3] and train.shape[1:] == (3, 2, 32, 32) and test.shape[0] == steps
+    assert test.report.read == (0 if way == "paper" else 800)  # only where nobody says how many steps a recording has, it is looked up
+    x, lengths = test.pick([1])
+    assert x.shape == (steps, 1, 2, 32, 32) and x.any() and lengths[0] <= steps and test.report.read == (400 if way == "paper" else 800)
+
+
 def test_a_set_without_training_recordings_says_so(tmp_path, short, capsys):
     make.nmnist_set(tmp_path, np.random.default_rng(0), train=0)
     assert cli.main(["run", "digits", "--data", str(tmp_path)]) == 2

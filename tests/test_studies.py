@@ -54,7 +54,8 @@ def test_a_study_asks_each_question_once_and_its_figure_tells_all_settings_apart
     fields = {*study.x, *study.lines, *study.panels, "task", "hidden"}
     base = {s.task: vars(studies.STUDIED[s.task].settings) for s in settings}
     told = {field for s in settings for field, value in vars(s).items() if value != base[s.task][field]}
-    assert told - {"epochs"} <= fields | {"last"} and set(study.x) <= set(studies.columns(study))
+    size = {"channels", "gains"} if "network" in fields else set()  # that the network has
+    assert told - {"epochs"} <= fields | {"last"} | size and set(study.x) <= set(studies.columns(study))
 
 
 @each
@@ -106,6 +107,8 @@ def test_the_grids_on_digits_and_speech_cross_what_they_say(task):
     terms = {("sltt", None, None), ("ottt", None, None), *(("stllr", base.lam_pre, a) for a in signs), ("stllr", base.gamma, 0.0)}
     found = asked("terms", "rule", "lam_pre", "alpha_post", task=task)
     assert {(rule, *((lam, a) if rule == "stllr" else (None, None))) for rule, lam, a in found} == terms
+    online = asked("online", "update", "lr", task=task)
+    assert online == {(update, lr) for update in ("accumulated", "online") for lr in (2.5e-4, 1e-3, 4e-3, 8e-3)} and base.lr in {lr for _, lr in online}
     for lam in (0.2, 0.5, 0.8):
         assert asked("trace", "alpha_post", task=task, lam_post=lam) == {-1.0, -lam, 0.0, lam, 1.0}
 
@@ -122,6 +125,29 @@ def test_settings_are_chosen_among_the_same_ones_for_s_tllr_and_bptt():
         exact = asked(name, *fields, task=task, rule="bptt")
         assert len(exact) >= 6 and asked(name, *fields, task=task, rule="stllr") == exact
     assert all(STUDIES[name].score == ("validation" if name in ("choose", "motion") else "test") for name in STUDIES)
+
+
+def test_optical_flow_is_chosen_beyond_its_best_rate_for_three_signs_and_has_its_other_loss_and_network_beside_it():
+    usual = dict(loss="mse", network="flat")
+    best = studies.STUDIED["flow"].settings
+    assert max(asked("motion", "lr", **usual)) > best.lr > min(asked("motion", "lr", **usual))
+    assert asked("motion", "alpha_post", rule="stllr", lr=best.lr, epochs=best.epochs, **usual) == {-0.2, 0.0, 0.2}
+    others = {("photometric", "flat"), ("mse", "unet")}
+    assert asked("motion", "loss", "network", lr=best.lr, epochs=20, rule="stllr", alpha_post=-0.2) == {("mse", "flat"), *others}
+    assert asked("motion", "loss", "network", rule="bptt") == {("mse", "flat")} and len(STUDIES["motion"].cells()) == 22
+    panels = studies.lines(STUDIES["motion"], made_up(STUDIES["motion"]))
+    assert {"stllr, alpha_post -0.2", "stllr, alpha_post -0.2, photometric", "stllr, alpha_post -0.2, unet", "bptt"} < set(panels["epochs 20"])
+
+
+def test_each_loss_of_optical_flow_is_given_its_own_data(monkeypatch):
+    told = []
+    task = studies.STUDIED["flow"]._replace(sets=lambda loss: loss, trial=lambda settings, seed, sets, tick: told.append(sets))
+    monkeypatch.setitem(studies.STUDIED, "flow", task)
+    studies.sets.cache_clear()
+    for loss in ("photometric", "mse", "photometric"):
+        studies.trial(replace(task.settings, loss=loss), 0)
+    studies.sets.cache_clear()
+    assert told == ["photometric", "mse", "photometric"]
 
 
 def test_train_validation_and_test_of_a_delay_are_in_their_order():

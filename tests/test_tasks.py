@@ -72,7 +72,7 @@ def test_an_endpoint_error_is_printed_in_pixels_and_its_difference_to_bptt_too()
 def test_an_endpoint_error_without_a_valid_pixel_is_null_and_said():
     rows = [[flow_result(test=float("nan"))]]
     assert report.row(rows[0])["test"] == [None] and report.row(rows[0])["mean"] is None
-    assert "nothing valid" in report.table(rows) and "nan" not in report.table(rows)
+    assert "no valid pixel" in report.table(rows) and "nan" not in report.table(rows)
 
 
 @pytest.mark.parametrize("rates, said", [((0.2, 0.005), True), ((0.999, 0.2), True), ((0.2, 0.3), False)])

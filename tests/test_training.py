@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stllr_ref import bptt, engine, network, training
+from stllr_ref.checkpoints import Checkpoint
 from stllr_ref.gradcheck import activity
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, mse, softmax, window
@@ -61,6 +62,39 @@ def test_fit_is_the_loop_of_run_and_adam_by_hand():
             adam.step(engine.run(by_hand, x[:, at], y[at], cross_entropy, window(T, [T] * len(at), last=3))[1])
     start = build().get()
     assert same(fit()[1].get(), by_hand.get()) and not any(np.array_equal(value, start[name]) for name, value in by_hand.get().items())
+
+
+def test_online_takes_a_step_of_adam_after_each_step_of_the_window_within_the_sequence():
+    (x, y), by_hand, rng = data(), build(), np.random.default_rng(0)
+    adam, counted = Adam(by_hand, 3e-3), 0
+    order = rng.permutation(S)
+    for at in (order[:4], order[4:8], order[8:]):
+        by_hand.reset()
+        for t in range(T):
+            logits = by_hand.step(x[t, at])
+            if t >= T - 3:
+                by_hand.clear()
+                by_hand.learn(cross_entropy(logits, y[at])[1], y[at], np.ones(len(at), bool))
+                adam.step(by_hand.grads())
+                counted += 1
+    assert counted == adam.t == 9
+    (epoch,), online = fit(epochs=1, online=True)
+    assert same(online.get(), by_hand.get()) and not same(online.get(), fit(epochs=1)[1].get())
+    assert epoch.grad_norms["0.W"] > 0
+
+
+def test_online_is_refused_where_weights_stand_still_and_a_step_that_is_not_finite_names_its_epoch():
+    with pytest.raises(ValueError, match="^online: got a function, expected None"):
+        fit(run=engine.run, online=True)
+    with pytest.raises(Diverged, match="^epoch 1, "):
+        fit(lr=1e308, online=True)
+
+
+def test_a_checkpoint_of_online_training_is_not_that_of_the_other(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "c.npz", {})
+    fit(online=True, epochs=2, checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="online"):
+        fit(epochs=2, checkpoint=checkpoint)
 
 
 def test_epoch_reports_loss_score_rates_and_norms():

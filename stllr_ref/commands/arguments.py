@@ -20,6 +20,14 @@ def numbers(text):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected numbers such as -1,0,1") from None
 
 
+def number(text):
+    """Return a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number") from None
+
+
 def count(text):
     """Return a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:

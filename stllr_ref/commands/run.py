@@ -8,11 +8,12 @@ from functools import lru_cache, partial
 
 from stllr_ref import checks
 from stllr_ref.checks import TooLarge
-from stllr_ref.commands.arguments import TRIALS, add_grid, count, folder, numbers, pool, results_folder
-from stllr_ref.experiments import classify, recordings, report, sweep
+from stllr_ref.commands.arguments import TRIALS, add_grid, count, folder, number, numbers, pool, results_folder
+from stllr_ref.experiments import classify, flow, networks, recordings, report, sweep
 from stllr_ref.experiments.tasks import TASKS
 
-OPTIONS = "rules alpha_post psi signal last seeds epochs data set published jobs scheduler threads".split()  # but out, resume, json
+# All but out, resume and json.
+OPTIONS = "rules alpha_post psi signal last seeds epochs update loss network data set published model width jobs scheduler threads".split()
 
 
 def add(commands):
@@ -27,9 +28,16 @@ def add(commands):
     parser.add_argument("--last", type=count, metavar="N", help="learn in the last N steps")
     parser.add_argument("--seeds", type=count, default=1, metavar="N", help="trials, seeds 0 to N-1")
     parser.add_argument("--epochs", type=count, metavar="N")
+    parser.add_argument(
+        "--update", choices=classify.UPDATES, help="weights change after a batch (accumulated, the default) or in each step of the window"
+    )
+    parser.add_argument("--loss", choices=flow.LOSSES, help="of flow: from the true flow (the default), or from grey frames alone")
+    parser.add_argument("--network", choices=tuple(flow.NETWORKS), help="of flow: flat (the default), or unet, an encoder-decoder")
     parser.add_argument("--data", type=folder, metavar="DIR", help="recordings in place of the embedded set (see the command data)")
     parser.add_argument("--set", metavar="NAME", help="which set of DIR, where it holds several that the task reads")
     parser.add_argument("--published", choices=("paper", "code"), help="bins of recordings: the paper's text, or its code")
+    parser.add_argument("--model", choices=("ours", "published"), default="ours", help="of recordings: the paper's network and settings")
+    parser.add_argument("--width", type=number, metavar="W", help="of --model published: its channels or neurons times W")
     parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
     add_grid(parser)
     parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
@@ -51,7 +59,8 @@ def run(args):
 
 def _rows(args, task):
     """Return the settings of each row of the table, refused where a name or number is none."""
-    changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs") if getattr(args, name) is not None}
+    changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs", "update") if getattr(args, name) is not None}
+    changes |= _of_flow(args)
     rules = [rule.strip() for rule in args.rules.split(",")] if args.rules else ["stllr", "bptt", *task.controls]
     for rule in rules:
         checks.choice("--rules", rule, task.rules)
@@ -70,14 +79,41 @@ def _rows(args, task):
     return rows
 
 
-def _sets(task, data, name, published, say):
-    """Return train, validation and test: the task's own, or recordings, which have no validation part."""
+def _of_flow(args):
+    """Return the fields of the settings that --loss and --network change, refused where the task or its data have no such choice."""
+    if args.update and args.task == "flow":
+        raise ValueError("--update: got it with flow, expected a task of classification")
+    for option in ("loss", "network"):
+        if getattr(args, option) and args.task != "flow":
+            raise ValueError(f"--{option}: got it with {args.task}, expected flow")
+    if args.loss == "photometric" and args.data is not None:
+        raise ValueError("--loss: got photometric with --data, whose reader hands out no grey frames, expected mse")
+    loss = {"loss": args.loss} if args.loss else {}
+    return loss | (flow.shape(args.network) if args.network else {})
+
+
+def _task(args):
+    """Return the `Task` that is meant: that of our own settings, or with --model published that of a recorded set."""
+    if args.model == "ours" and args.width is not None:
+        raise ValueError("--width: got it without --model published, expected both")
+    if args.model == "ours":
+        return TASKS[args.task]
+    if args.data is None:
+        raise ValueError("--model: got published without --data, expected both")
+    if args.network:
+        raise ValueError("--network: got it with --model published, which has a network of its own, expected one of the two")
+    return networks.task(recordings.named(args.task, args.data, args.set), 1.0 if args.width is None else args.width)
+
+
+def _sets(task, data, name, published, loss, model, say):
+    """Return train, validation and test: the task's own, for its loss, or recordings, which have no validation part."""
     if data is not None:
-        return recordings.sets(task, data, name, published or "paper", say)
+        read = recordings.streams if model == "published" else recordings.sets
+        return read(task, data, name, published or "paper", say)
     given = "--set" if name else "--published" if published else None
     if given:
         raise ValueError(f"{given}: got it without --data, expected both")
-    return TASKS[task].sets()
+    return TASKS[task].sets(loss) if loss else TASKS[task].sets()
 
 
 _loaded = lru_cache(1)(partial(_sets, say=lambda text: None))  # in a worker, for all its trials
@@ -88,12 +124,13 @@ def _source(args):
     return "embedded" if args.data is None else str(args.data)
 
 
-def _trial(source, sets, rows, place, settings, seed, tick=None):
+def _trial(trial, source, sets, rows, place, settings, seed, tick=None):
     """Run one trial of the rows of a table with a checkpoint in a folder; sets None: load them from source, in another process."""
     checkpoint = _checkpoint(place, rows, settings, seed)
     if sets is None:
         sets, checkpoint = _loaded(*source), checkpoint if place.is_dir() else None  # another machine may not see the folder
-    return TASKS[source[0]].trial(settings, seed, sets, tick, checkpoint)
+    options = recordings.OPTIONS.get(source[0], {}) if source[1] else {}
+    return trial(settings, seed, sets, tick, checkpoint, **options)
 
 
 def _checkpoint(place, rows, settings, seed):
@@ -106,7 +143,7 @@ def _again(args, place):
     words = [sys.executable, "-m", "stllr_ref", "run", args.task]
     for name in OPTIONS:
         value = getattr(args, name)
-        if value is not None and (name, value) not in (("seeds", 1), ("jobs", 1), ("threads", 1)):
+        if value is not None and (name, value) not in (("seeds", 1), ("jobs", 1), ("threads", 1), ("model", "ours")):
             words.append(f"--{name.replace('_', '-')}={','.join(map(repr, value)) if name == 'alpha_post' else value}")
     return shlex.join([*words, f"--out={place}", "--resume", *["--json"] * args.json])
 
@@ -136,11 +173,11 @@ def _train(args, say):
 
     Return the rows of results, rule -> why it was refused (it would remember too much), and the folder of the results.
     """
-    task, where = TASKS[args.task], pool(args)
-    rows, source = _rows(args, task), (args.task, args.data and args.data.resolve(), args.set, args.published)
-    sets = _sets(args.task, args.data, args.set, args.published, say)
+    task, where = _task(args), pool(args)
+    rows, source = _rows(args, task), (args.task, args.data and args.data.resolve(), args.set, args.published, args.loss, args.model)
+    sets = _sets(args.task, args.data, args.set, args.published, args.loss, args.model, say)
     for settings in rows:
-        classify.check_last(settings, len(sets[0][0]))
+        classify.check_last(settings, sets[0][0].shape[0])
     cells = [(settings, seed) for settings in rows for seed in range(args.seeds)]
     with results_folder(args.out, args.task, args.resume, partial(_again, args)) as place:
         file = sweep.Finished(place / TRIALS, _about(args, rows), say)
@@ -163,7 +200,7 @@ def _train(args, say):
                 say(f"{report.label(result)}: done")
 
         write()  # what a killed run had no time for
-        work = partial(_trial, source, sets if where is sweep.HERE else None, rows, place.resolve())
+        work = partial(_trial, task.trial, source, sets if where is sweep.HERE else None, rows, place.resolve())
         try:
             sweep.run(work, cells, file, where, done, args.threads, say)
         finally:

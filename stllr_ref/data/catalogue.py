@@ -19,6 +19,7 @@ class RecordedSet(NamedTuple):
     files: tuple  # where the files of the parts go, below the set's folder
     archives: tuple  # of the parts, as published: of no use before they are unpacked
     whole: int  # recordings in the complete set
+    train: int  # of them, those of its training part (N-Caltech101: about, nine tenths)
     sensor: tuple  # (height, width), or (channels,)
     classes: Optional[int] = None  # None: as many as there are folders
     needs: str = "tonic"  # packages that read it
@@ -27,32 +28,32 @@ class RecordedSet(NamedTuple):
 SETS = {  # by the name of tonic's class, which is the name of the folder
     "NMNIST": RecordedSet(
         "N-MNIST", "Orchard et al. (2015), on Mendeley Data",
-        ("Train/<digit>/*.bin", "Test/<digit>/*.bin"), ("train.zip", "test.zip"), 70_000, (34, 34), 10,
+        ("Train/<digit>/*.bin", "Test/<digit>/*.bin"), ("train.zip", "test.zip"), 70_000, 60_000, (34, 34), 10,
     ),
     "SHD": RecordedSet(
         "Spiking Heidelberg Digits", "Cramer et al. (2020), the Zenke Lab; also on IEEE DataPort",
-        ("shd_train.h5", "shd_test.h5"), ("shd_train.h5.zip", "shd_test.h5.zip"), 10_420, (700,), 20,
+        ("shd_train.h5", "shd_test.h5"), ("shd_train.h5.zip", "shd_test.h5.zip"), 10_420, 8_156, (700,), 20,
     ),
     "DVSGesture": RecordedSet(
         "DVS Gesture", "Amir et al. (2017), IBM Research; cut into recordings by the authors of tonic, on figshare",
         ("ibmGestureTrain/<user>/<label>.npy", "ibmGestureTest/<user>/<label>.npy"),
-        ("ibmGestureTrain.tar.gz", "ibmGestureTest.tar.gz"), 1_341, (128, 128), 11,
+        ("ibmGestureTrain.tar.gz", "ibmGestureTest.tar.gz"), 1_341, 1_077, (128, 128), 11,
     ),
     "CIFAR10DVS": RecordedSet(
         "CIFAR10-DVS", "Li et al. (2017), on figshare",
         ("<class>/*.aedat4, the first 900 of a class by name", "<class>/*.aedat4, the last 100 (from number 909 on, compared as text)"),
-        ("CIFAR10DVS.zip", "<class>.zip"), 10_000, (128, 128), 10, "tonic and aedat",
+        ("CIFAR10DVS.zip", "<class>.zip"), 10_000, 9_000, (128, 128), 10, "tonic and aedat",
     ),
     "NCALTECH101": RecordedSet(
         "N-Caltech101", "Orchard et al. (2015), on Mendeley Data",
         ("Caltech101/<class>/*.bin", "Caltech101/<class>/*.bin, the numbers that end in 0"),
-        ("N-Caltech101-archive.zip", "Caltech101.zip"), 8_709, (180, 240),
+        ("N-Caltech101-archive.zip", "Caltech101.zip"), 8_709, 7_838, (180, 240),
     ),
     "MVSEC": RecordedSet(
         "MVSEC", "Zhu et al. (2018), the Daniilidis Group, University of Pennsylvania",
         ("<any>/<sequence>_data.hdf5 and <any>/<sequence>_gt_flow_dist.npz of outdoor_day2",
          "<any>/<sequence>_data.hdf5 and <any>/<sequence>_gt_flow_dist.npz of outdoor_day1, indoor_flying1, 2 and 3"),
-        (), 5, (260, 346), None, "h5py",
+        (), 5, 1, (260, 346), None, "h5py",
     ),
 }  # fmt: skip
 

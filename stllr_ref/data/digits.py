@@ -53,7 +53,7 @@ def load(seed=0, sizes=SIZES):
     return divide(x, labels, np.arange(len(images)), np.split(order[: sum(sizes)], np.cumsum(sizes)[:-1]))
 
 
-def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE):
+def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE, steps=STEPS):
     """Turn images into events by moving them over the sensor.
 
     Parameters
@@ -66,6 +66,8 @@ def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE):
         Change of log light since a pixel's last event that makes the next.
     noise : float
         Probability that an input fires at a step by itself.
+    steps : int
+        T: into how many steps the same way is cut; a pixel fires at most once a step.
 
     Returns
     -------
@@ -79,8 +81,10 @@ def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE):
     images = np.asarray(images, float)
     if images.ndim != 3 or not ((images >= 0) & (images <= 1)).all():
         raise ValueError(f"images: got shape {images.shape}, expected [B, h, w] with light from 0 to 1")
-    where = _path(len(images), rng)
-    return watch(lambda t: _log_light(images, where[t]), STEPS, rng, threshold=threshold, noise=noise)
+    if not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise ValueError(f"steps: got {steps}, expected a whole number of at least 1")
+    where = _path(len(images), rng, steps)
+    return watch(lambda t: _log_light(images, where[t]), steps, rng, threshold=threshold, noise=noise)
 
 
 def describe(splits=None):
@@ -108,13 +112,13 @@ def _images():
     return bunch.images / 16, bunch.target.astype(np.int64)
 
 
-def _path(B, rng):
-    """Return where the first row and column of each digit stand before the first step and after each, [T+1, B, 2] px."""
+def _path(B, rng, steps=STEPS):
+    """Return where the first row and column of each digit stand before the first step and after each, [steps + 1, B, 2] px."""
     corners = np.array(CORNERS) - np.mean(CORNERS, 0)
     corners = corners[:, None] + rng.normal(0, JITTER, (3, B, 2))
     stops = np.concatenate([corners, corners[:1]])
     offset = (SENSOR - DRAWN) / 2 + rng.uniform(-OFFSET, OFFSET, (B, 2))
-    now = np.arange(STEPS + 1) * 3 / STEPS
+    now = np.arange(steps + 1) * 3 / steps
     saccade = np.minimum(now.astype(int), 2)
     part = (now - saccade)[:, None, None]
     return (1 - part) * stops[saccade] + part * stops[saccade + 1] + offset

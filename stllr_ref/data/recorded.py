@@ -5,6 +5,7 @@ memory streams in the memory of a batch.  What became of the events of each samp
 """
 
 import warnings
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -117,26 +118,47 @@ class Recorded:
         for low in range(0, len(indices), batch):
             yield self._stack(indices[low : low + batch])
 
+    @cached_property
+    def shape(self):
+        """Shape [T, B, ...] of the whole part; where bins leave T open, all recordings are read once, to find the longest."""
+        self._check_some()
+        steps = self.bins.steps or max(len(self.frames(i)[0]) for i in range(len(self)))
+        return steps, len(self), *(() if len(self.bins.size) == 1 else (2,)), *self.bins.size
+
+    @property
+    def recordings(self):
+        """How many recordings the samples are of."""
+        return len({(item.path, item.row) for item in self.samples})
+
+    def pick(self, at):
+        """Return x [T, b, ...] and lengths [b] of the samples of numbers at [b], read now: what `training.fit` asks for a batch."""
+        x, _, lengths = self._stack(at, self.shape[0])
+        return x, lengths
+
+    def _check_some(self):
+        """Refuse a part without recordings."""
+        if not len(self):
+            info = SETS[self.name]
+            raise ValueError(f"{self.name}: got no {self.part} recordings, expected {info.files[PARTS.index(self.part)]}")
+
     def arrays(self, flat=True):
         """Return the whole part, x [T, B, N], y [B] and lengths [B], for training; with flat=False x is [T, B, ...].
 
         Refused where it would need more than 4 GiB: then train on `batches`.
         """
-        if not len(self):
-            info = SETS[self.name]
-            raise ValueError(f"{self.name}: got no {self.part} recordings, expected {info.files[PARTS.index(self.part)]}")
+        self._check_some()
         x, y, lengths = self._stack(range(len(self)))
         return x.reshape(*x.shape[:2], -1) if flat else x, y, lengths
 
-    def _stack(self, at):
-        """Return x [T, B, ...], y [B], lengths [B] of the samples of numbers at [B]; T grows where a longer one comes."""
+    def _stack(self, at, steps=0):
+        """Return x [T, B, ...], y [B], lengths [B] of the samples of numbers at [B]; T is `steps`, and grows where a longer one comes."""
         lengths = np.zeros(len(at), np.int64)
         for b, i in enumerate(at):
             frames, _, lengths[b] = self._sample(i)
             if frames.size * len(at) > LARGEST:
                 raise ValueError(f"{self.name}: got {len(at)} samples such as {frames.shape}, expected at most 4 GiB (smaller batches?)")
             if b == 0:
-                x = np.zeros((len(frames), len(at), *frames.shape[1:]), np.float32)
+                x = np.zeros((max(steps, len(frames)), len(at), *frames.shape[1:]), np.float32)
             if len(frames) > len(x):
                 x = np.pad(x, [(0, len(frames) - len(x))] + [(0, 0)] * (x.ndim - 1))
             x[: len(frames), b] = frames

@@ -12,7 +12,7 @@ from typing import Callable, NamedTuple, Optional
 import numpy as np
 
 from stllr_ref import bptt, costs, engine
-from stllr_ref.experiments import classify, printed, studies
+from stllr_ref.experiments import classify, printed, report, studies
 from stllr_ref.experiments.classify import mean_std, paired
 from stllr_ref.experiments.printed import Printed
 from stllr_ref.experiments.report import UNITS, label
@@ -246,13 +246,16 @@ def table(rows):
         return []
     unit, factor, digits = UNITS[next(iter(rows)).metric]
     apart = [name for name in ("task", "last", "lam_pre", "signal") if len({getattr(s, name) for s in rows}) > 1]
-    lines = [f"| {' | '.join(['rule', *apart])} | test {unit} | validation {unit} | firing rates % |", "| --- " * (len(apart) + 4) + "|"]
+    more = report.scores_beside(list(rows.values()))
+    head = ["rule", *apart, f"test {unit}", f"validation {unit}", "firing rates %", *(report.MORE[name][0] for name in more)]
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
     for settings, results in rows.items():
         (mean, std), (held, _) = mean_std(tests(results)), mean_std([r.validation for r in results])
         rates = np.mean([r.history[-1].rates for r in results], 0) if results[0].history[-1].rates else []
         said = " | ".join([label(results[0]), *(str(getattr(settings, name)) for name in apart)])
         score = f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}"
-        lines.append(f"| {said} | {score} | {factor * held:.{digits}f} | {' '.join(f'{100 * r:.0f}' for r in rates)} |")
+        cells = [said, score, f"{factor * held:.{digits}f}", " ".join(f"{100 * r:.0f}" for r in rates)]
+        lines.append(f"| {' | '.join([*cells, *(report.mean_of(name, results) for name in more)])} |")
     return [*lines, ""]
 
 

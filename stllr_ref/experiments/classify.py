@@ -24,6 +24,7 @@ from stllr_ref.synapses import Bias, Dense
 from stllr_ref.weights import Standardised, kaiming
 
 RULES = (*FAMILY, "frozen", "counts")
+UPDATES = ("accumulated", "online")  # weights change after a batch, or after each step of the window within it
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Settings:
     epochs: int
     batch: int
     lr: float  # Adam, cosine schedule
+    update: str = "accumulated"  # one of UPDATES
 
     def __post_init__(self):
         checks.choice("rules", self.rule, RULES)
@@ -56,6 +58,9 @@ class Settings:
         checks.whole("last", self.last, 1)
         checks.whole("epochs", self.epochs, 1)
         checks.number("alpha_post", self.alpha_post)
+        checks.choice("update", self.update, UPDATES)
+        if self.update == "online" and algorithm(self) is not network.run:
+            raise ValueError(f"update: got online with the rule {self.rule}, expected accumulated, or a rule such as stllr or frozen")
 
 
 class Result(NamedTuple):
@@ -70,6 +75,7 @@ class Result(NamedTuple):
     macs: Optional[int]  # the same by the rule's formula; None for the controls
     history: list  # of training.Epoch
     params: dict  # name -> array, after training
+    more: dict = {}  # name -> another score on test data (flow: `flow.Scores` but its aee)
 
 
 def layers(settings, n_in, n_out, rng, feedback_rng):
@@ -149,10 +155,10 @@ def run(settings, seed, sets, callback=None, checkpoint=None):
     classes = 1 + max(int(part[1].max()) for part in sets if part is not None)  # some recordings of a set may lack a class
     net = build(settings, x.shape[2], classes, seed)
     order = np.random.default_rng(np.random.SeedSequence([seed, 1]))
-    start = perf_counter()
+    online, start = settings.update == "online", perf_counter()
     history = training.fit(
         net, train, validation, last=settings.last, epochs=settings.epochs, batch=settings.batch, lr=settings.lr,
-        rng=order, run=algorithm(settings, engine.fastest(net)), callback=callback,
+        rng=order, run=algorithm(settings, network.run if online else engine.fastest(net)), callback=callback, online=online,
         checkpoint=checkpoint_of(checkpoint, settings, seed),
     )  # fmt: skip
     seconds = perf_counter() - start

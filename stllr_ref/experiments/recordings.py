@@ -1,14 +1,15 @@
 """Recorded sets in place of the embedded ones: which task reads which, and as what.
 
-The settings stay those of the embedded set, so that nothing is chosen on recordings: there is no validation part.  For the
-same reason inputs are 0 or 1, as the embedded events are, and not counts.
+`sets` loads them: the settings stay those of the embedded set, so that nothing is chosen on recordings: there is no validation
+part.  For the same reason inputs are 0 or 1, as the embedded events are, and not counts.  `streams` leaves them in their files,
+for the published networks (`networks`), whose inputs are counts but for CIFAR10DVS.
 """
 
 import numpy as np
 
 from stllr_ref import checks
 from stllr_ref.data import catalogue, folders, mvsec, recorded
-from stllr_ref.experiments import flow
+from stllr_ref.experiments import flow, networks
 
 SETS = {
     "digits": ("NMNIST", "CIFAR10DVS", "NCALTECH101"),
@@ -16,6 +17,7 @@ SETS = {
     "gestures": ("DVSGesture",),
     "flow": ("MVSEC",),
 }  # task -> the sets that it stands for
+OPTIONS = {"flow": {"steps": 1}}  # task -> what its trial is told of recordings: a flow of MVSEC is that between two grey frames
 CROP = 64  # height and width of MVSEC's centre that a task takes, px; the paper has 256
 
 
@@ -46,7 +48,7 @@ def sets(task, folder, set_name=None, published="paper", say=lambda text: None):
     ValueError
         If the set, or one of its parts, is not there, or does not fit into memory.
     """
-    name = _named(task, folder, set_name)
+    name = named(task, folder, set_name)
     if name == "MVSEC" and published != "paper":
         raise ValueError(f"--published: got {published} with MVSEC, expected paper")
     parts = mvsec.load(folder, CROP) if name == "MVSEC" else recorded.load(folder, name, published, binary=True)
@@ -57,7 +59,22 @@ def sets(task, folder, set_name=None, published="paper", say=lambda text: None):
     return train, None, test
 
 
-def _named(task, folder, set_name):
+def streams(task, folder, set_name=None, published="paper", say=lambda text: None):
+    """Return (train, None, test) as `sets` takes them, each (`recorded.Recorded`, labels), of which a batch is read when its turn comes.
+
+    MVSEC is loaded as `sets` loads it: its flow can only be unpacked in the order of time.
+    """
+    name = named(task, folder, set_name)
+    if name == "MVSEC":
+        return sets(task, folder, name, published, say)
+    parts = recorded.load(folder, name, published, binary=networks.published(name).binary)
+    for part in parts:
+        say(f"{name}, {part.part}: {part.shape[1]} samples of {part.recordings} recordings, read when their turn comes")
+    train, test = ((part, part.labels) for part in parts)
+    return train, None, test
+
+
+def named(task, folder, set_name):
     """Return the name of the set that is meant, refused unless the task reads it and, if no name is given, it is the only one."""
     if task not in SETS:
         raise ValueError(f"--data: got it with {task}, expected one of the tasks {', '.join(SETS)}")

@@ -17,6 +17,7 @@ from stllr_ref.training import Epoch
 
 UNITS = {"accuracy": ("%", 100, 1), "aee": ("px", 1, 3)}  # metric -> unit of the table, factor, digits
 NAMES = {"accuracy": "accuracy", "aee": "endpoint error (lower is better)"}
+MORE = {"slow": ("slow px", 1, 3), "middle": ("middle px", 1, 3), "fast": ("fast px", 1, 3), "outliers": ("outliers %", 100, 1)}  # as UNITS
 CHANGING = ("rule", "alpha_post", "psi", "signal", "last")  # settings that tell rows apart
 
 
@@ -35,6 +36,7 @@ def row(results):
         "metric": s.metric,
         "test": [_known(v) for v in tests],
         "validation": [_known(r.validation) for r in results],
+        **{name: [_known(r.more[name]) for r in results] for name in scores_beside([results])},
         "mean": _known(mean),
         "std": _known(std),
         "seconds": float(np.mean([r.seconds for r in results])),
@@ -47,6 +49,11 @@ def row(results):
     }
 
 
+def scores_beside(rows):
+    """Return the names, of MORE, of the scores that all trials of some rows (a list of results each) have beside test and validation."""
+    return [name for name in rows[0][0].more if all(name in r.more for results in rows for r in results)]
+
+
 def _known(value):
     """Return a number, or None for NaN: nothing that could be measured."""
     return None if value is None or np.isnan(value) else value
@@ -56,6 +63,7 @@ def to_plain(result):
     """Return a result as JSON takes it: null for NaN, no parameters."""
     values = {**result._asdict(), "settings": vars(result.settings), "cost": result.cost._asdict(), "params": {}}
     values["history"] = [[_known(v) if isinstance(v, float) else v for v in epoch] for epoch in result.history]
+    values["more"] = {name: _known(value) for name, value in result.more.items()}
     return plain({**values, **{name: _known(values[name]) for name in ("test", "validation")}})
 
 
@@ -65,7 +73,8 @@ def from_plain(values, Settings):
     cost = Cost(**{**values["cost"], "macs": Counter(values["cost"]["macs"])})
     history = [Epoch(*(np.nan if v is None else v for v in epoch)) for epoch in values["history"]]
     scores = {name: np.nan if values[name] is None else values[name] for name in ("test", "validation")}
-    return Result(**{**values, **scores, "settings": settings, "cost": cost, "history": history})
+    more = {name: np.nan if v is None else v for name, v in values.get("more", {}).items()}
+    return Result(**{**values, **scores, "settings": settings, "cost": cost, "history": history, "more": more})
 
 
 def summary(rows, data, threads, refused=None):
@@ -92,7 +101,9 @@ def table(rows):
     """Return the table for people: a line a setting, the paired difference to BPTT where both have the same seeds."""
     exact = next((r for r in rows if r[0].settings.rule == "bptt"), None)
     unit, factor, digits = UNITS[rows[0][0].settings.metric]
-    head = (f"test {unit}", 16), (f"validation {unit}", 20), ("minus bptt", 18), ("seconds", 9), ("state kB", 10), ("peak MB", 9)
+    more = scores_beside(rows)
+    head = [(f"test {unit}", 16), (f"validation {unit}", 20), ("minus bptt", 18), *((MORE[name][0], 11) for name in more)]
+    head += ("seconds", 9), ("state kB", 10), ("peak MB", 9)
     lines = [f"{'rule':<15}" + "".join(f"{name:>{width}}" for name, width in head) + "   firing rates %"]
     for results in rows:
         gap = ""
@@ -102,8 +113,9 @@ def table(rows):
         test = _spread(mean_std([factor * r.test for r in results]), digits, "", " ± {}")
         validation = "-" if np.isnan(results[0].validation) else _spread(mean_std([factor * r.validation for r in results]), digits, "", "")
         rates = " ".join(f"{100 * v:.0f}" for v in r["rates"])
+        others = "".join(f"{mean_of(name, results):>11}" for name in more)
         lines.append(
-            f"{label(results[0]):<15}{test:>16}{validation:>20}{gap:>18}{r['seconds']:>9.1f}"
+            f"{label(results[0]):<15}{test:>16}{validation:>20}{gap:>18}{others}{r['seconds']:>9.1f}"
             f"{r['state_bytes'] / 1e3:>10.0f}{r['peak_bytes'] / 1e6:>9.1f}   {rates}"
         )
         if any(not 0.01 < v < 0.99 for v in r["rates"]):
@@ -111,11 +123,18 @@ def table(rows):
     return "\n".join(lines)
 
 
+def mean_of(name, results):
+    """Return the mean over trials of one of the scores that MORE names, in its unit, as text."""
+    _, factor, digits = MORE[name]
+    mean = mean_std([factor * r.more[name] for r in results])[0]
+    return "no pixel" if np.isnan(mean) else f"{mean:.{digits}f}"
+
+
 def _spread(values, digits, sign, form):
     """Return (mean, spread or None) as text, the spread in a form such as " ± {}"."""
     mean, spread = values
     if np.isnan(mean):
-        return "nothing valid"
+        return "no valid pixel"
     return f"{mean:{sign}.{digits}f}" + (form.format(f"{spread:.{digits}f}") if spread is not None else "")
 
 
@@ -144,9 +163,15 @@ def write(folder, rows, data, threads, refused=None):
         (label(results[0]), _style(results[0].settings, rows)): [[_shown(e, shown) for e in r.history] for r in results] for results in rows
     }
     metric, (unit, factor, _) = flat[0].settings.metric, UNITS[flat[0].settings.metric]
-    title = f"{flat[0].settings.task}: {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
+    title = f"{_titled(flat[0].settings)}: {len(rows[0])} seed{'s' if len(rows[0]) > 1 else ''}"
     figure = plots.learning_curves(curves, title, f"{shown} {NAMES[metric]} ({unit})", factor)
     replace_file(folder / "curves.svg", lambda p: plots.save(figure, p))
+
+
+def _titled(settings):
+    """Return the name of the task, for optical flow with a network and a loss other than the usual ones."""
+    others = [v for v in (settings.network, settings.loss) if v not in ("flat", "mse")] if settings.metric == "aee" else []
+    return ", ".join([settings.task, *others])
 
 
 def _place(result):

@@ -13,7 +13,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from stllr_ref.data import timing
-from stllr_ref.experiments import flow
+from stllr_ref.experiments import classify, flow
 from stllr_ref.experiments.classify import mean_std
 from stllr_ref.experiments.report import UNITS
 from stllr_ref.experiments.tasks import TASKS
@@ -76,6 +76,12 @@ def _terms():
     return list(dict.fromkeys(out))
 
 
+def _online():
+    """Return weights that change after a batch, or after each step of the window within it: many more steps of the optimiser."""
+    rates = (2.5e-4, 1e-3, 4e-3, 8e-3)
+    return [s for task in ("digits", "speech") for s in grid(task, update=classify.UPDATES, lr=rates)]
+
+
 def _trace():
     """Return the post trace of the authors' code and that of the paper: alpha_post of the code is alpha_post / lam_post of the paper."""
     return [
@@ -135,23 +141,27 @@ STUDIES = {
     "window": Study("how short may the learning window be?", _window, ("last",), ("rule", "alpha_post"), ("task",)),
     "signals": Study("what does each learning signal cost?", _signals, ("signal",), ("rule",), ("task",)),
     "terms": Study("what does each term between SLTT and S-TLLR bring?", _terms, ("rule", "lam_pre", "alpha_post"), (), ("task",)),
+    "online": Study("weights that change within a sequence, or after it?", _online, ("lr",), ("update",), ("task",)),
     "trace": Study("the post trace of the code, or that of the paper?", _trace, ("alpha_post",), ("lam_post",), ("task",)),
     "depth": Study("how deep may a network be?", _depth, ("hidden",), ("rule", "alpha_post", "signal"), ("task",)),
     "delay": Study("how long a silence can each rule bridge?", _delay, ("task",), ("rule", "alpha_post"), ("last",)),
     "choose": Study("which settings?", _choose, ("lr",), ("rule", "alpha_post", "lam_pre"), ("task", "readout"), **CHOOSING),
-    "motion": Study("which settings of optical flow?", _motion, ("lr",), ("rule", "alpha_post"), ("epochs",), **CHOOSING),
+    "motion": Study(
+        "which settings of optical flow?", _motion, ("lr",), ("rule", "alpha_post", "loss", "network"), ("epochs",), **CHOOSING
+    ),
 }
 
 
 @lru_cache(2)
-def sets(task):
-    """Return train, validation and test of a task: made once a process."""
-    return STUDIED[task].sets()
+def sets(task, *loss):
+    """Return train, validation and test of a task, of optical flow for its loss: made once a process."""
+    return STUDIED[task].sets(*loss)
 
 
 def trial(settings, seed, tick=None):
     """Return the `classify.Result` of one cell of a study."""
-    return STUDIED[settings.task].trial(settings, seed, sets(settings.task), tick)
+    loss = [settings.loss] if settings.task == "flow" else []
+    return STUDIED[settings.task].trial(settings, seed, sets(settings.task, *loss), tick)
 
 
 def cells(study):
@@ -226,10 +236,10 @@ def _words(settings, names):
 
 
 def _said(settings, name):
-    """Return a setting as a label says it; nothing for an alpha_post that a rule never reads."""
+    """Return a setting as a label says it; nothing for an alpha_post that a rule never reads, or the usual loss and network of flow."""
     value = getattr(settings, name)
     if name == "last" and value == EVERY.get(settings.task):
         return "every step"
-    if name in ("alpha_post", "lam_pre") and settings.rule != "stllr":
+    if name in ("alpha_post", "lam_pre") and settings.rule != "stllr" or (name, value) in (("loss", "mse"), ("network", "flat")):
         return ""
-    return str(value) if name in ("task", "rule", "psi", "signal") else f"{name} {value:g}"
+    return str(value) if name in ("task", "rule", "psi", "signal", "update", "loss", "network") else f"{name} {value:g}"

@@ -17,6 +17,8 @@ QUOTED = [
     (r"^t = 3: du/dw = (1.3\d*), ", "1.375", 1e-12),
     (r"^RTRL carries .* = (\d+)$", "107008", 0),
     (r"^RTRL needs less from T = (\d+)$", "536", 0),
+    (r"^than the thrifty program from T = (\d+)$", "1574", 0),
+    (r"^RTRL   T = 10, 100, 300: \[(\d+), ", "107076", 0),
     (r"^S-TLLR T = 10, 100, 300: .* (\d+)\]$", "228", 0),
     (r"^e-prop T = 10, 100, 300: .* (\d+)\]$", "2212", 0),
     (r"^BPTT: 8 bytes times our count is ([\d.]+) ", "0.85", 0.03),

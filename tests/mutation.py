@@ -1,0 +1,187 @@
+"""Mutation testing with cosmic-ray: `make mutants` changes the library in small ways, and the tests must notice (90 minutes, 2 cores).
+
+For each module a seeded sample of mutants is drawn among all that cosmic-ray makes of it; each is run against that module's
+tests, up to the first failure.  The work is done on copies of the repository in .mutants/, so that the tree is never touched;
+what is finished stands in a data base there, and is not run again.  `report` writes tests/mutation.md; each survivor needs its
+reason in tests/survivors.json.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACE = ROOT / ".mutants"
+SEED, SHARE, LEAST = 0, 26, 15  # mutants of a module: SHARE, all of them where it has fewer, LEAST or more
+TIMEOUT = 90.0  # seconds: a mutant that never ends is dead
+MODULES = {  # module -> its tests
+    "surrogates": "test_surrogates test_twins",
+    "traces": "test_traces",
+    "weights": "test_weights",
+    "maps": "test_maps",
+    "losses": "test_losses",
+    "neurons": "test_neurons",
+    "synapses": "test_synapses",
+    "signals": "test_signals",
+    "rules": "test_rules test_reductions",
+    "synaptic": "test_synaptic",
+    "layer": "test_layer",
+    "network": "test_network",
+    "chunks": "test_chunks test_engine",
+    "engine": "test_engine",
+    "bptt": "test_bptt",
+    "rtrl": "test_rtrl",
+    "optim": "test_optim",
+    "data/events": "test_events test_events_large",
+    "oracle/contract": "test_check test_oracle",
+    "oracle/cases": "test_oracle",
+    "oracle/slips": "test_verdict",
+    "oracle/answers": "test_verdict test_check",
+    "oracle/judgement": "test_verdict",
+}
+
+
+def session(module):
+    """Return the path of a module's data base."""
+    return PLACE / f"{module.replace('/', '-')}.sqlite"
+
+
+def config(module):
+    """Write the configuration of a module and return its path."""
+    tests = " ".join(f"tests/{name}.py" for name in MODULES[module].split())
+    command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider -m 'not slow and not torch' {tests}"
+    path = PLACE / f"{module.replace('/', '-')}.toml"
+    path.write_text(
+        f'[cosmic-ray]\nmodule-path = "stllr_ref/{module}.py"\ntimeout = {TIMEOUT}\nexcluded-modules = []\n'
+        f'test-command = "{command}"\n[cosmic-ray.distributor]\nname = "local"\n'
+    )
+    return path
+
+
+def copies(jobs):
+    """Return that many fresh copies of the repository, without what git ignores."""
+    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    made = []
+    for job in range(jobs):
+        made.append(PLACE / f"copy-{job}")
+        shutil.rmtree(made[-1], ignore_errors=True)
+        for name in names:
+            (made[-1] / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, made[-1] / name)
+    return made
+
+
+def _run(words, folder):
+    """Run cosmic-ray in a copy, whose library comes before any that is installed."""
+    subprocess.run([sys.executable, "-m", "cosmic_ray.cli", *map(str, words)], cwd=folder, check=True, env={**os.environ, "PYTHONPATH": str(folder)})
+
+
+def draw(module):
+    """Draw the sample of a module: everything else in its data base is marked as skipped."""
+    from cosmic_ray.work_db import WorkDB, use_db
+    from cosmic_ray.work_item import WorkerOutcome, WorkResult
+
+    with use_db(session(module), WorkDB.Mode.open) as db:
+        items = sorted(db.work_items, key=lambda item: str(item.mutations))
+        chosen = random.Random(f"{SEED} {module}").sample(items, min(SHARE, len(items)))
+        left = {item.job_id for item in items} - {item.job_id for item in chosen}
+        db.set_multiple_results(sorted(left), WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+
+
+def measure(module, free):
+    """Run what is not run yet of a module's sample, in one of the free copies."""
+    folder = free.get()
+    try:
+        if not session(module).exists():
+            fresh = session(module).with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            _run(["baseline", config(module)], folder)  # tests that fail without a mutant would notice every one
+            _run(["init", config(module), fresh], folder)
+            fresh.rename(session(module))
+            draw(module)
+        _run(["exec", config(module), session(module)], folder)
+    finally:
+        free.put(folder)
+    print(f"{module}: done", flush=True)
+
+
+def found(module):
+    """Return (mutants in all, results of the sample: list of (what was changed, killed or not, diff))."""
+    from cosmic_ray.work_db import WorkDB, use_db
+    from cosmic_ray.work_item import TestOutcome, WorkerOutcome
+
+    out = []
+    with use_db(session(module), WorkDB.Mode.open) as db:
+        for item, result in db.completed_work_items:
+            if result.worker_outcome == WorkerOutcome.SKIPPED:
+                continue
+            (mutation,) = item.mutations
+            where = f"{module}:{mutation.start_pos[0]} {mutation.operator_name.split('/')[-1]} {mutation.occurrence}"
+            out.append((where, result.test_outcome != TestOutcome.SURVIVED, result.diff or ""))
+        return db.num_work_items, sorted(out)
+
+
+def changed(diff):
+    """Return the lines that a diff takes away and puts in, without their indentation."""
+    lines = [line for line in diff.splitlines() if line[:1] in "+-" and not line.startswith(("+++", "---"))]
+    return [line[:1] + " " + line[1:].strip() for line in lines]
+
+
+def report():
+    """Return the page: a row a module, then every survivor with its reason."""
+    reasons = json.loads((ROOT / "tests" / "survivors.json").read_text(encoding="utf-8"))
+    rows, survivors, sampled, dead = [], [], 0, 0
+    for module in MODULES:
+        if not session(module).exists():
+            continue
+        total, results = found(module)
+        killed = sum(is_dead for _, is_dead, _ in results)
+        sampled, dead = sampled + len(results), dead + killed
+        rows.append(f"| {module} | {total} | {len(results)} | {killed} | {len(results) - killed} |")
+        survivors += [(where, changed(diff)) for where, is_dead, diff in results if not is_dead]
+    lines = [
+        "# Mutants", "",
+        "Written by `make mutants` (tests/mutation.py, cosmic-ray): small changes of the library, drawn at random, each run against the tests of",
+        f"its module. Of {sampled} mutants {dead} were noticed, {100 * dead / max(1, sampled):.1f} %.", "",
+        "| module | mutants in all | drawn | noticed | survived |", "| --- | --- | --- | --- | --- |", *rows, "", "## Survivors", "",
+    ]  # fmt: skip
+    for where, lines_changed in survivors:
+        reason = reasons.get(" ".join(lines_changed), "NO REASON YET")
+        lines += [f"- `{where}`: {reason}", "", "  ```diff", *(f"  {line}" for line in lines_changed), "  ```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main(argv=None):
+    """Run and report; return 1 while a survivor has no reason."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("module", nargs="*", help="such as neurons or data/events (default: all)")
+    parser.add_argument("--jobs", type=int, default=2, help="modules at a time")
+    parser.add_argument("--fresh", action="store_true", help="forget what was run before")
+    args = parser.parse_args(argv)
+    unknown = [module for module in args.module if module not in MODULES]
+    if unknown:
+        parser.error(f"got {unknown[0]}, expected one of {', '.join(MODULES)}")
+    if args.fresh:
+        shutil.rmtree(PLACE, ignore_errors=True)
+    PLACE.mkdir(exist_ok=True)
+    free = SimpleQueue()
+    for folder in copies(args.jobs):
+        free.put(folder)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(lambda module: measure(module, free), args.module or MODULES))
+    text = report()
+    (ROOT / "tests" / "mutation.md").write_text(text, encoding="utf-8")
+    print(text.split("## Survivors")[0])
+    return 1 if "NO REASON YET" in text else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
