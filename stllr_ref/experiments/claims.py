@@ -199,8 +199,8 @@ CLAIMS = [
     Claim("The sign of alpha_post: speech", "The sign hardly matters while the causal trace is long, and -1 costs much when it is short.",
           lambda: [s for lam in (0.95, 0.5) for s in _signs("speech", (), lam_pre=lam)], _speech_sign),
     Claim("The limit",
-          "A parity after a silence, the loss at its end: S-TLLR does no better than frozen layers (chance: 50 %), BPTT solves it. At these "
-          "settings: a larger lr, more epochs or a slower leak move the limit (chapter 12).",
+          "A parity after a silence, the loss at its end: S-TLLR does no better than frozen layers (chance: 50 %), BPTT solves it. At "
+          "these settings: a larger lr, more epochs or a slower leak move the limit (chapter 12).",
           lambda: [s for D in SILENCES for s in _silent(D)], _delay),
     Claim("Rates", "In digits with a window of five steps hidden layers fire least at a negative alpha_post.", _short, _firing),
     Claim("Direct feedback alignment", "In a small network, on digits, a random feedback is worse than the true error.",
