@@ -1,6 +1,5 @@
 """Figures of chapter 10: what a moving camera makes of digits, and a cochlea of one word; accuracy against memory; signs."""
 
-import re
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from stllr_ref.data import digits, recorded, speech
 from stllr_ref.data.catalogue import SETS
 from stllr_ref.data.events import bin_by_width
 from stllr_ref.data.phonemes import WORDS
-from stllr_ref.experiments import classify, recordings, studies
+from stllr_ref.experiments import classify, recordings, stored, studies
 
 WORD = "seven"
 SPEAKERS = {4: "training", 6: "training", 31: "test"}
@@ -33,7 +32,6 @@ LOOKS = {  # name in RESULTS.md -> colour, marker, label, where the label stands
     "ottt": (COLOURS["ottt"], "P", "stllr 0, ottt", (-40, 12)),
     "sltt": ("#8A7F00", "X", "sltt", (7, -3)),
 }
-RESULTS = Path(__file__).parents[1] / "RESULTS.md"
 
 
 def recording(number=3):
@@ -42,25 +40,6 @@ def recording(number=3):
     seen = digits.saccades(image, np.random.default_rng(0), noise=digits.NOISE / 16, steps=336)
     t, _, p, y, x = np.nonzero(seen)
     return 1000 * t, x, y, p
-
-
-def lines_of(title):
-    """Return the lines of RESULTS.md below the heading of a claim."""
-    found = re.search(rf"^## \d+\. {re.escape(title)}\n(.*?)(?=^## |\Z)", RESULTS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    if not found:
-        raise ValueError(f"RESULTS.md: got no heading {title!r}, expected that claim")
-    return found[1].splitlines()
-
-
-def table(title):
-    """Return the rows of a claim's table in RESULTS.md, each a dict column -> text."""
-    head, _, *rows = ([cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines_of(title) if line.startswith("|"))
-    return [dict(zip(head, row)) for row in rows]
-
-
-def score(row):
-    """Return mean and standard deviation of a row's accuracy on test data, %."""
-    return tuple(float(number) for number in row["test %"].split(" ± "))
 
 
 @lru_cache(maxsize=None)
@@ -210,8 +189,8 @@ def ch10_memory(rng, live=()):
     """Draw accuracy against memory: RESULTS.md, five seeds, and `live`, results of (task, rule) trained here; nothing is random."""
     figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.9), sharey=True)
     for ax, task in zip(axes, ("digits", "speech")):
-        for row in table(f"Near BPTT: {task}"):
-            name, (mean, std) = row["rule"], score(row)
+        for row in stored.table(f"Near BPTT: {task}"):
+            name, (mean, std) = row["rule"], stored.mean_std(row["test %"])
             rule = name.split()[0]
             if rule in ("frozen", "counts"):
                 ax.axhline(mean, color="#666666", linestyle=LINES[rule], linewidth=1)
@@ -237,17 +216,18 @@ def ch10_signs(rng):
     signs = (-1, 0, 1)
     lines = {
         "digits": {
-            "window of 15 steps": table("Near BPTT: digits")[:3],
-            "window of 5 steps": table("The sign of alpha_post: short windows"),
+            "window of 15 steps": stored.table("Near BPTT: digits")[:3],
+            "window of 5 steps": stored.table("The sign of alpha_post: short windows"),
         },
         "speech": {
-            f"lam_pre {lam}": [row for row in table("The sign of alpha_post: speech") if row["lam_pre"] == lam] for lam in ("0.95", "0.5")
+            f"lam_pre {lam}": [row for row in stored.table("The sign of alpha_post: speech") if row["lam_pre"] == lam]
+            for lam in ("0.95", "0.5")
         },
     }
     figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), sharey=True)
     for ax, (task, by) in zip(axes, lines.items()):
         for (name, rows), line, marker in zip(by.items(), ("-", "--"), "os"):
-            means, stds = np.array([score(row) for row in rows]).T
+            means, stds = np.array([stored.mean_std(row["test %"]) for row in rows]).T
             ax.errorbar(signs, means, stds, color=COLOURS["stllr"], linestyle=line, marker=marker, markersize=4, capsize=3)
             ax.annotate(name, (signs[-1], means[-1]), (-6, 7 if line == "-" else -16), textcoords="offset points", ha="right", fontsize=8)
         ax.set(title=task, xlabel="alpha_post", xticks=signs)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -151,13 +150,6 @@ def ch11_timing(rng):
         ax.set(xlabel="time (steps)", ylabel="channel", xlim=(-0.5, len(x) - 0.5), ylim=(x.shape[1] - 0.5, -0.5))
         ax.set_title(title, fontsize=9)
     return figure
-
-
-def results(section):
-    """Return rule -> "mean ± standard deviation" on test data, as a section of RESULTS.md has them."""
-    text = (Path(__file__).parents[1] / "RESULTS.md").read_text(encoding="utf-8")
-    rows = text.split(f"## {section}. ")[1].split("## ")[0].splitlines()
-    return dict([cell.strip() for cell in row.split("|")[1:3]] for row in rows if row.startswith("|") and "±" in row)
 
 
 @lru_cache(maxsize=None)

@@ -29,7 +29,7 @@ def rows():
 @pytest.mark.parametrize("title, place, settings", list(rows()))
 def test_three_seeds_are_within_the_spread_of_the_five_in_results_md(title, place, settings):
     unit, factor, _ = UNITS[settings.metric]
-    row = stored.tables()[title][place]
+    row = stored.table(title)[place]
     assert row["rule"].split()[0] == settings.rule
     mean, std = stored.mean_std(row[f"test {unit}"])
     found = [factor * studies.trial(settings, seed).test for seed in range(SEEDS)]
@@ -46,10 +46,10 @@ def test_what_is_run_again_are_the_rows_that_verdicts_hang_on():
 def test_the_tables_of_results_md_are_read_as_they_are_written(tmp_path):
     page = tmp_path / "R.md"
     page.write_text(
-        "# Results\n\n| rule | not a claim |\n| --- | --- |\n| a | b |\n\n## 1. One: two\n\ntext\n\n| rule | test % |\n| --- | --- |\n| stllr  0 | 9.5 ± 0.1 |\n"
+        "# Results\n\n| rule | not a claim |\n| --- | --- |\n| a | b |\n\n## 1. One: two\n\ntext\n\n- Holds: yes.\n\n| rule | test % |\n| --- | --- |\n| stllr  0 | 9.5 ± 0.1 |\n"
         "| bptt | 8.0 ± 0.2 |\n\n| Published | BPTT |\n| --- | --- |\n| SHD | 70 |\n\n## 2. Nothing\n", encoding="utf-8"
     )  # fmt: skip
-    assert stored.tables(page) == {"One: two": [{"rule": "stllr  0", "test %": "9.5 ± 0.1"}, {"rule": "bptt", "test %": "8.0 ± 0.2"}]}
-    titles = [claim.title for claim in claims.CLAIMS if claim.rows()]
-    assert list(stored.tables()) == titles
-    assert [len(rows) for rows in stored.tables().values()] == [len(claim.rows()) for claim in claims.CLAIMS if claim.rows()]
+    assert stored.table("One: two", page) == [{"rule": "stllr  0", "test %": "9.5 ± 0.1"}, {"rule": "bptt", "test %": "8.0 ± 0.2"}]
+    assert stored.table("Nothing", page) == [] and stored.verdicts("One: two", page) == ["Holds: yes."] and stored.verdicts("Nothing", page) == []
+    assert list(stored.claims()) == [claim.title for claim in claims.CLAIMS]
+    assert all(len(stored.table(claim.title)) == len(claim.rows()) and stored.verdicts(claim.title) for claim in claims.CLAIMS)
