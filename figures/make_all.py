@@ -15,6 +15,7 @@ from figures import use_style
 HERE = Path(__file__).parent
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}  # format -> metadata: the same bytes every time
 DPI = 200  # of a PNG
+MOVING = {"ch11_flow": ("ch11", "animate_ch11_flow", 0), "online_step": ("online", "animate_online", 1)}  # GIF -> module, function, seed
 
 
 def functions():
@@ -27,13 +28,13 @@ def chosen(words):
     """Return name -> function of the figures whose names begin with one of the words; all without any; refused if a word fits none."""
     every = functions()
     for word in words:
-        if not any(name.startswith(word) for name in every):
-            raise ValueError(f"got {word!r}, expected a chapter such as ch06 or one of {', '.join(every)}")
+        if not any(name.startswith(word) for name in (*every, *MOVING)):
+            raise ValueError(f"got {word!r}, expected a chapter such as ch06 or one of {', '.join((*every, *MOVING))}")
     return {name: draw for name, draw in every.items() if not words or name.startswith(tuple(words))}
 
 
 def build(folder=HERE, words=(), kind="svg"):
-    """Draw figures into a folder, as svg, pdf or png; yield the path of each when it is written."""
+    """Draw figures into a folder, as svg, pdf or png, with svg the animations too; yield the path of each when it is written."""
     matplotlib.use("agg")
     use_style()
     with threadpool_limits(1):
@@ -42,6 +43,11 @@ def build(folder=HERE, words=(), kind="svg"):
             figure.savefig(path, metadata=UNDATED[kind], dpi=DPI)
             plt.close(figure)
             yield path
+        for name, (module, function, seed) in MOVING.items():
+            if kind == "svg" and (not words or name.startswith(tuple(words))):
+                path = Path(folder) / f"{name}.gif"
+                getattr(importlib.import_module(f"figures.{module}"), function)(np.random.default_rng(seed), path)
+                yield path
 
 
 def main(argv=None):

@@ -48,6 +48,13 @@ def test_figures_for_slides_are_the_same_bytes_twice_and_only_those_asked_for(ki
     assert capsys.readouterr().out.count(f".{kind}\n") == 2 * len(names)
 
 
+def test_every_animation_is_committed_and_drawn_with_the_figures(tmp_path):
+    assert {path.stem for path in make_all.HERE.glob("*.gif")} == set(make_all.MOVING)
+    assert [path.name for path in make_all.build(tmp_path, ["online_step"])] == ["online_step.gif"]
+    assert (tmp_path / "online_step.gif").stat().st_size > 10_000
+    assert list(make_all.build(tmp_path, ["online_step"], "png")) == []
+
+
 def test_a_figure_that_is_not_there_and_a_folder_that_is_a_file_are_refused_in_one_line(tmp_path, capsys):
     file = tmp_path / "file"
     file.write_text("")
