@@ -114,6 +114,11 @@ def test_a_check_says_what_is_wrong_in_one_line(fake, capsys):
     assert capsys.readouterr().out == "exercise 0.1: right\n"
 
 
+def test_the_order_of_a_dict_does_not_matter_and_its_keys_do():
+    assert checking._same({"a": 1, "b": 2}, {"b": 2, "a": 1}) and not checking._same({"a": 1, "b": 2}, {"a": 2, "b": 1})
+    assert not checking._same({"a": 1}, {"b": 1}) and not checking._same({"a": 1}, {"a": 1, "b": 2})
+
+
 def test_a_tiny_relative_error_is_seen_and_rounding_is_not(fake):
     assert fake(lambda x: 2 * x * (1 + 1e-12)) == "right"
     assert fake(lambda x: 2 * x * (1 + 1e-7)).startswith("differs first at [0]")

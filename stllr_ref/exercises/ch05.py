@@ -149,7 +149,7 @@ EXERCISES = {
         BACK,
         "[H, N]",
     ),
-    "5.2": Exercise("kept", _kept, (((32, 32, 32, 4), 100), ((7, 5, 3), 11)), KEPT, "a number"),
+    "5.2": Exercise("kept", _kept, (((32, 32, 32, 4), 100), ((7, 5, 3), 11)), KEPT, "a dict of three whole numbers"),
     "5.3": Exercise(
         "rtrl_layer",
         _carried,

@@ -74,7 +74,7 @@ def _all(exercise, function):
 def _parts(value):
     """Return a value as (name, array) pairs: of each member of a tuple, list or dict, or the value alone under the name ""."""
     if isinstance(value, dict):
-        return [(f"[{key!r}]", np.asarray(part)) for key, part in value.items()]
+        return [(f"[{key!r}]", np.asarray(value[key])) for key in sorted(value, key=repr)]
     if isinstance(value, tuple) or (isinstance(value, list) and len({np.shape(part) for part in value}) > 1):
         return [(f"[{i}]", np.asarray(part)) for i, part in enumerate(value)]
     return [("", np.asarray(value))]
