@@ -1,0 +1,87 @@
+"""The page of the studies: every number in it is that of its CSV, and every study has its table and its figure."""
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stllr_ref.experiments.studies import STUDIES
+
+RESULTS = Path(__file__).parents[1] / "results"
+PAGE = (RESULTS / "README.md").read_text(encoding="utf-8")
+
+
+def scores(study, **where):
+    """Return the test accuracies in %, a seed each, of the rows of a CSV that have the values of where, as far as it has such columns."""
+    with open(RESULTS / f"{study}.csv", newline="", encoding="utf-8") as file:
+        return [100 * float(row["test"]) for row in csv.DictReader(file) if all(row.get(k) in (v, None) for k, v in where.items())]
+
+
+def digits(rule="stllr", **where):
+    return dict(task="digits", rule=rule, **where)
+
+
+def speech(rule="stllr", **where):
+    return dict(task="speech", rule=rule, **where)
+
+
+QUOTED = [  # study, row, as quoted
+    ("window", digits("bptt", last="1"), "91.2 ± 0.6"),
+    *(("window", digits(last="1", alpha_post=a), said) for a, said in (("-1.0", "77.9 ± 3.2"), ("0.0", "70.8 ± 3.1"), ("1.0", "60.7 ± 4.5"))),
+    *(("window", digits(last="15", alpha_post=a), said) for a, said in (("-1.0", "91.8 ± 0.8"), ("0.0", "91.0 ± 0.4"), ("1.0", "90.3 ± 0.8"))),
+    ("window", speech(last="5", alpha_post="-1.0"), "89.1 ± 1.3"),
+    ("window", speech("bptt", last="5"), "93.8 ± 1.0"),
+    ("window", digits("tbptt", last="5"), "7.3 ± 1.3"),
+    ("terms", digits("sltt"), "86.5 ± 1.7"),
+    ("terms", digits("ottt"), "91.5 ± 0.7"),
+    ("terms", speech("sltt"), "91.1 ± 0.8"),
+    ("terms", speech("ottt"), "93.4 ± 0.9"),
+    ("terms", digits(alpha_post="-1.0"), "91.7 ± 0.8"),
+    ("terms", digits(alpha_post="1.0"), "91.0 ± 0.6"),
+    ("signals", digits(signal="bp"), "91.7 ± 0.8"),
+    ("signals", digits(signal="local"), "88.0 ± 1.0"),
+    ("signals", digits(signal="dfa"), "84.0 ± 0.9"),
+    ("signals", digits(signal="fa"), "83.3 ± 1.8"),
+    ("signals", digits(signal="drtp"), "78.0 ± 1.1"),
+    ("signals", digits(signal="sdfa"), "34.5 ± 13.0"),
+    ("depth", digits(hidden="128", alpha_post="-1.0", signal="bp"), "91.3 ± 0.5"),
+    ("depth", digits(hidden="128-128-128-128", alpha_post="-1.0", signal="bp"), "92.0 ± 0.6"),
+    ("depth", digits("bptt", hidden="128-128-128-128"), "91.7 ± 1.2"),
+    ("depth", digits("sltt", hidden="128"), "87.7 ± 1.2"),
+    ("depth", digits("sltt", hidden="128-128-128-128"), "79.1 ± 2.5"),
+    ("depth", digits("frozen", hidden="128"), "75.0 ± 0.6"),
+    ("depth", digits("frozen", hidden="128-128-128-128"), "35.6 ± 3.8"),
+    ("depth", digits(hidden="128", signal="dfa"), "87.1 ± 0.4"),
+    ("depth", digits(hidden="128-128-128-128", signal="dfa"), "82.5 ± 1.8"),
+    ("trace", digits(lam_post="0.2", alpha_post="-1.0"), "91.8 ± 0.8"),
+    ("trace", digits(lam_post="0.2", alpha_post="-0.2"), "91.5 ± 0.9"),
+    ("trace", digits(lam_post="0.8", alpha_post="-1.0"), "71.5 ± 4.1"),
+    ("trace", digits(lam_post="0.8", alpha_post="-0.8"), "90.8 ± 0.8"),
+    ("trace", speech(lam_post="0.8", alpha_post="-1.0"), "90.3 ± 1.6"),
+    ("trace", speech(lam_post="0.8", alpha_post="-0.8"), "92.7 ± 0.9"),
+    ("delay", {"task": "delay 4", "rule": "stllr", "last": "2", "alpha_post": "0.0"}, "100.0 ± 0.0"),
+    ("delay", {"task": "delay 8", "rule": "stllr", "last": "2", "alpha_post": "0.0"}, "53.5 ± 9.0"),
+    ("delay", {"task": "delay 8", "rule": "frozen", "last": "2"}, "60.0 ± 3.2"),
+    ("delay", {"task": "delay 16", "rule": "stllr", "last": "20", "alpha_post": "0.0"}, "100.0 ± 0.0"),
+]
+
+
+@pytest.mark.parametrize("study, where, said", QUOTED, ids=[f"{study} {said}" for study, _, said in QUOTED])
+def test_a_quoted_number_is_that_of_its_csv(study, where, said):
+    found = scores(study, **where)
+    assert len(found) in (3, 5)
+    assert f"{np.mean(found):.1f} ± {np.std(found, ddof=1):.1f}" == said
+    section = next(part for part in PAGE.split("\n## ") if f"{study}.csv" in part.split("\n")[0])
+    assert said in section.replace("\n", " ")
+
+
+def test_every_number_of_the_page_is_one_of_those():
+    assert set(re.findall(r"\d+\.\d ± \d+\.\d", PAGE)) == {said for *_, said in QUOTED}
+
+
+def test_every_study_has_its_table_its_figure_and_its_place_on_the_page():
+    for name in STUDIES:
+        for kind in ("csv", "svg"):
+            assert (RESULTS / f"{name}.{kind}").exists() and f"({name}.{kind})" in PAGE, name
