@@ -6,6 +6,7 @@ source files that a page points to become pages too.  So the folder is complete:
 
 import argparse
 import html
+import importlib.util
 import os
 import posixpath
 import re
@@ -30,6 +31,7 @@ CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(\S(?:[^$\n]*?\S)?)\$", re.DOTALL)
 TAG, WORD = re.compile(r"(<[^>]*>)"), re.compile(r"formula\d+formula")
 LINK = re.compile(r'\b(href|src)="([^"#:]+)(#[^"]*)?"')
+HOME = "stllr_ref: contents"  # what every page calls the first one: it tells a site of ours from anything else
 STYLE = """
 body { max-width: 46rem; margin: 0 auto; padding: 1rem; font: 16px/1.55 system-ui, sans-serif; color: #222; overflow-wrap: break-word; }
 img { max-width: 100%; height: auto; }
@@ -95,7 +97,7 @@ class Site:
             target(path),
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
             f"<title>{html.escape(title)}</title>\n<style>{styles}</style>\n</head>\n<body>\n"
-            f'<nav><a href="{home}">stllr_ref: contents</a>{links}</nav>\n{body}\n</body>\n</html>\n',
+            f'<nav><a href="{home}">{HOME}</a>{links}</nav>\n{body}\n</body>\n</html>\n',
         )
 
     def write(self, name, text):
@@ -200,16 +202,31 @@ def build(out):
     return sum(path.suffix == ".html" for path in files), sum(path.suffix != ".html" for path in files)
 
 
+def ours(folder):
+    """Return whether a folder may be written anew: not there, empty, or begun by an earlier run; only then is it emptied."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return True
+    first = folder / "index.html"
+    return first.is_file() and f">{HOME}</a>" in first.read_text(encoding="utf-8", errors="replace")
+
+
 def main(argv=None):
     """Render the site; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "site", metavar="DIR")
     args = parser.parse_args(argv)
-    if args.out.exists() and (not args.out.is_dir() or (any(args.out.iterdir()) and not (args.out / "index.html").exists())):
-        print(f"site: --out: got {args.out}, which holds something else, expected a new folder or that of a site", file=sys.stderr)
+    if importlib.util.find_spec("latex2mathml") is None:  # said before anything is emptied
+        print('site: got no latex2mathml, expected it: pip install -e ".[site]"', file=sys.stderr)
         return 2
-    shutil.rmtree(args.out, ignore_errors=True)
-    pages, others = build(args.out)
+    try:
+        if not ours(args.out):
+            print(f"site: --out: got {args.out}, which holds something else, expected a new folder or that of a site", file=sys.stderr)
+            return 2
+        shutil.rmtree(args.out, ignore_errors=True)
+        pages, others = build(args.out)
+    except OSError as bad:
+        print(f"site: --out: got {args.out} ({bad.strerror}), expected a folder that can be written", file=sys.stderr)
+        return 2
     print(f"{args.out}/index.html: {pages} pages, {others} other files")
     return 0
 

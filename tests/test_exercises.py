@@ -66,6 +66,42 @@ def test_the_inputs_are_not_degenerate_and_an_unknown_mistake_is_located(number)
     assert "got " in exercises.verdict(number, slightly_off)
 
 
+def changed(function, change):
+    """Return a function whose results, or their parts, went through change."""
+
+    def then(*arguments):
+        value = function(*arguments)
+        if isinstance(value, dict):
+            return {name: change(part) for name, part in value.items()}
+        return tuple(map(change, value)) if isinstance(value, tuple) else change(value)
+
+    return then
+
+
+@each
+def test_lists_and_single_precision_are_right_too_and_blur_no_slip(number):
+    right = ALL[number].right
+    assert exercises.verdict(number, changed(right, lambda part: np.asarray(part).tolist())) == "right"
+
+    def single(part):
+        return np.asarray(part, np.complex64 if np.iscomplexobj(part) else np.float32)
+
+    assert exercises.verdict(number, changed(right, single)) == "right"
+    for words, wrong in ALL[number].slips.items():
+        assert exercises.verdict(number, changed(wrong, single)) == words
+
+
+@each
+def test_a_row_of_results_may_be_a_tuple_a_list_or_an_array(number):
+    right = ALL[number].right
+    values = [right(*arguments) for arguments in checking.copy.deepcopy(ALL[number].inputs)]
+    if not isinstance(values[0], tuple):
+        return
+    assert exercises.verdict(number, lambda *arguments: list(right(*arguments))) == "right"
+    if all(len({np.shape(part) for part in value}) == 1 for value in values):
+        assert exercises.verdict(number, lambda *arguments: np.array(right(*arguments))) == "right"
+
+
 @each
 def test_the_chapter_has_a_stub_a_check_and_no_solution(number):
     cells = ["".join(cell["source"]) for cell in chapter(number) if cell["cell_type"] == "code"]
@@ -112,6 +148,17 @@ def test_a_check_says_what_is_wrong_in_one_line(fake, capsys):
     assert fake(3) == "got int, expected your function twice"
     exercises.check("0.1", lambda x: 2.0 * x)
     assert capsys.readouterr().out == "exercise 0.1: right\n"
+
+
+def test_what_is_right_and_no_finite_number_is_located_too():
+    for number, said in (("1.2", "inf"), ("11.2", "nan")):
+        answer = changed(ALL[number].right, lambda part: np.nan_to_num(part, nan=7.0, posinf=7.0))
+        assert exercises.verdict(number, answer) == f"differs first: got 7, expected {said}"
+
+
+def test_rows_of_different_lengths_are_said_and_numbers_alike_get_more_digits(fake):
+    assert fake(lambda x: [[1, 2], [[3], [4, 5]]]) == "got 2 parts [0], [1], expected one array or number"
+    assert fake(lambda x: 2 * x + 4e-8) == "differs first at [0]: got 2.0000000400000002, expected 2"
 
 
 def test_the_order_of_a_dict_does_not_matter_and_its_keys_do():

@@ -34,6 +34,19 @@ QUOTED = [  # study, row, as quoted
     ("window", speech(last="5", alpha_post="-1.0"), "89.1 ± 1.3"),
     ("window", speech("bptt", last="5"), "93.8 ± 1.0"),
     ("window", digits("tbptt", last="5"), "7.3 ± 1.3"),
+    *(
+        ("shape", digits(psi=psi, lam_pre=lam, alpha_post=a), said)
+        for psi, lam, three in (
+            ("triangle", "0.5", ("86.1 ± 0.9", "43.6 ± 7.1", "44.7 ± 6.8")),
+            ("triangle", "0.88", ("86.7 ± 0.5", "84.5 ± 1.1", "81.4 ± 1.4")),
+            ("fast_sigmoid", "0.88", ("76.1 ± 2.7", "76.7 ± 0.5", "77.5 ± 1.3")),
+        )
+        for a, said in zip(("-1.0", "0.0", "1.0"), three)
+    ),
+    ("shape", speech(psi="fast_sigmoid", lam_pre="0.5", alpha_post="-1.0"), "69.0 ± 1.9"),
+    ("shape", speech(psi="triangle", lam_pre="0.5", alpha_post="-1.0"), "72.6 ± 4.3"),
+    ("shape", speech(psi="fast_sigmoid", lam_pre="0.5", alpha_post="0.0"), "92.2 ± 1.1"),
+    ("shape", speech(psi="triangle", lam_pre="0.5", alpha_post="0.0"), "93.1 ± 0.3"),
     ("terms", digits("sltt"), "86.5 ± 1.7"),
     ("terms", digits("ottt"), "91.5 ± 0.7"),
     ("terms", speech("sltt"), "91.1 ± 0.8"),

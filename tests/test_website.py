@@ -72,6 +72,27 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, capsys):
     assert "which holds something else" in err and err.count("\n") == 1 and (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+def test_the_site_of_someone_else_is_left_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(website, "build", lambda out: (0, 0))
+    mine = tmp_path / "index.html"
+    mine.write_text("<title>my home page</title>")
+    for file in (tmp_path, mine):
+        assert website.main(["--out", str(file)]) == 2
+        assert "which holds something else" in capsys.readouterr().err
+    assert mine.read_text() == "<title>my home page</title>"
+
+
+def test_a_folder_that_cannot_be_written_and_a_missing_package_are_one_line(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "file"
+    file.write_text("")
+    assert website.main(["--out", str(file / "site")]) == 2
+    assert capsys.readouterr().err == f"site: --out: got {file / 'site'} (Not a directory), expected a folder that can be written\n"
+    monkeypatch.setattr(website.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(website.shutil, "rmtree", None)
+    assert website.main(["--out", str(tmp_path / "site")]) == 2
+    assert capsys.readouterr().err == 'site: got no latex2mathml, expected it: pip install -e ".[site]"\n'
+
+
 def test_a_site_may_be_built_again_over_itself(site):
     before = (site / "index.html").read_bytes()
     (site / "old.html").write_text("gone")

@@ -1,4 +1,4 @@
-r"""The check of an exercise: it runs the learner's function, compares, and names the slip; it never prints the answer.
+r"""The check of an exercise: it runs the learner's function, compares, and names the slip; of what is right it prints one number at most.
 
 A chapter's exercises stand in the module of its number, `EXERCISES = {"2.1": Exercise(...), ...}`.
 """
@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
-CLOSE = 1e-9  # of the largest expected number
+CLOSE, SINGLE = 1e-9, 1e-5  # of the largest expected number; where the answer is in single precision
 
 
 class Exercise(NamedTuple):
@@ -58,6 +58,7 @@ def verdict(number, answer):
         if not all(map(_same, given, arguments)):
             return "right or not, an argument was changed in place: work on a copy"
     expected = _all(exercise, exercise.right)
+    found = list(map(_tuple, found, expected))
     if all(map(_same, found, expected)):
         return "right"
     for words, wrong in exercise.slips.items():
@@ -71,13 +72,27 @@ def _all(exercise, function):
     return [function(*copy.deepcopy(arguments)) for arguments in exercise.inputs]
 
 
+def _tuple(found, expected):
+    """Return an answer as a tuple where a tuple as long is expected and it is a list or an array: these are unpacked alike."""
+    row = isinstance(found, list) or (isinstance(found, np.ndarray) and found.ndim)
+    return tuple(found) if row and isinstance(expected, tuple) and len(found) == len(expected) else found
+
+
 def _parts(value):
     """Return a value as (name, array) pairs: of each member of a tuple, list or dict, or the value alone under the name ""."""
     if isinstance(value, dict):
-        return [(f"[{key!r}]", np.asarray(value[key])) for key in sorted(value, key=repr)]
-    if isinstance(value, tuple) or (isinstance(value, list) and len({np.shape(part) for part in value}) > 1):
-        return [(f"[{i}]", np.asarray(part)) for i, part in enumerate(value)]
-    return [("", np.asarray(value))]
+        return [(f"[{key!r}]", _array(value[key])) for key in sorted(value, key=repr)]
+    if isinstance(value, tuple) or (isinstance(value, list) and len({_array(part).shape for part in value}) > 1):
+        return [(f"[{i}]", _array(part)) for i, part in enumerate(value)]
+    return [("", _array(value))]
+
+
+def _array(value):
+    """Return a value as an array; what has rows of different lengths as one object."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        return np.array(None, object)
 
 
 def _same(a, b):
@@ -90,8 +105,13 @@ def _close(a, b):
     """Return whether two arrays agree."""
     if a.shape != b.shape or not (_numeric(a) and _numeric(b)):
         return a.shape == b.shape and a.dtype.kind == b.dtype.kind and bool((a == b).all())
-    largest = np.abs(b).max(initial=0, where=np.isfinite(b))
-    return np.allclose(a, b, rtol=0, atol=CLOSE * largest, equal_nan=True)
+    return not _off(a, b).any()
+
+
+def _off(a, b):
+    """Return where two arrays of numbers differ, of their shape; NaN is NaN, inf is inf."""
+    near = SINGLE if a.dtype in (np.float32, np.complex64) else CLOSE
+    return ~np.isclose(a, b, rtol=0, atol=near * np.abs(b).max(initial=0, where=np.isfinite(b)), equal_nan=True)
 
 
 def _numeric(a):
@@ -114,10 +134,10 @@ def _difference(found, expected, letters):
                 return f"got {a}{name and ' in ' + name}, which is not it"
             if np.isnan(a).any() and not np.isnan(b).any():
                 return f"got NaN{name and ' in ' + name}, expected a number"
-            off = np.abs(np.subtract(a, b, dtype=np.result_type(a, b, float)))
-            at = tuple(int(i) for i in np.argwhere(off > CLOSE * np.abs(b).max(initial=0))[0])
+            at = tuple(int(i) for i in np.argwhere(_off(a, b))[0])
             place = f" at {list(at)}" if at else ""
-            return f"{name and name + ' '}differs first{place}: got {a[at]:.6g}, expected {b[at]:.6g}"
+            digits = 6 if f"{a[at]:.6g}" != f"{b[at]:.6g}" else 17
+            return f"{name and name + ' '}differs first{place}: got {a[at]:.{digits}g}, expected {b[at]:.{digits}g}"
     return ""
 
 

@@ -231,6 +231,7 @@ def render(results):
         "Firing rates are those of the hidden layers, on training data, after the last epoch.", "",
         "Two exceptions: digits keep an earlier choice, one field at a time (choose.csv has a point or two more on validation data);",
         "the leak of the delay task, 0.7, was chosen so that the limit shows, which makes claim 7 an illustration.", "",
+        "What lies beyond these claims was asked in grids of trials, one question each: [the studies](results/README.md).", "",
     ]  # fmt: skip
     for number, claim in enumerate(CLAIMS, 1):
         lines += [f"## {number}. {claim.title}", "", claim.text, ""]
