@@ -30,6 +30,7 @@ COPIED = (".svg", ".png", ".gif", ".csv", ".npz")
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(\S(?:[^$\n]*?\S)?)\$", re.DOTALL)
 TAG, WORD = re.compile(r"(<[^>]*>)"), re.compile(r"formula\d+formula")
+HEADING = re.compile(r'(?:(?<=<h[1-6] id=")|(?<=class="anchor-link" href="#))[^"]*')
 LINK = re.compile(r'\b(href|src)="([^"#:]+)(#[^"]*)?"')
 HOME = "stllr_ref: contents"  # what every page calls the first one: it tells a site of ours from anything else
 STYLE = """
@@ -142,9 +143,12 @@ class Site:
 
 
 def _markdown(text):
-    """Return Markdown as HTML; formulas come last, as what makes headings would spoil them, and never into a tag."""
+    """Return Markdown as HTML; formulas come last, as what makes headings would spoil them, and never into a tag.
+
+    Headings have the places that GitHub gives them, small letters and no punctuation, so that links to them lead somewhere here too.
+    """
     words, found = formulas(text)
-    parts = TAG.split(markdown2html_mistune(words))
+    parts = TAG.split(HEADING.sub(lambda match: re.sub(r"[^\w-]", "", match[0].lower()), markdown2html_mistune(words)))
     return "".join(WORD.sub("" if i % 2 else lambda match: found[match[0]], part) for i, part in enumerate(parts))
 
 

@@ -14,7 +14,7 @@ from figures import use_style
 
 HERE = Path(__file__).parent
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}  # format -> metadata: the same bytes every time
-DPI = 200  # of a PNG
+DPI = {"svg": "figure", "pdf": 200, "png": 200}  # format -> of its pixels
 MOVING = {"ch11_flow": ("ch11", "animate_ch11_flow", 0), "online_step": ("online", "animate_online", 1)}  # GIF -> module, function, seed
 
 
@@ -40,7 +40,7 @@ def build(folder=HERE, words=(), kind="svg"):
     with threadpool_limits(1):
         for name, draw in chosen(words).items():
             path, figure = Path(folder) / f"{name}.{kind}", draw(np.random.default_rng(0))
-            figure.savefig(path, metadata=UNDATED[kind], dpi=DPI)
+            figure.savefig(path, metadata=UNDATED[kind], dpi=DPI[kind])
             plt.close(figure)
             yield path
         for name, (module, function, seed) in MOVING.items():
@@ -58,6 +58,8 @@ def main(argv=None):
     parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="default: where the committed ones are")
     args = parser.parse_args(argv)
     try:
+        if not chosen(args.name) and args.format != "svg":
+            raise ValueError(f"--format: got {args.format} for {' '.join(args.name)}, expected svg: what moves is a GIF")
         args.out.mkdir(parents=True, exist_ok=True)
         for path in build(args.out, args.name, args.format):
             print(path)

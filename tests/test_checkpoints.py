@@ -72,7 +72,7 @@ def test_the_network_of_these_tests_fires():
 
 
 @pytest.mark.parametrize("epoch", range(1, EPOCHS))
-@pytest.mark.parametrize("options", [{}, dict(dtype=np.float64), dict(run=bptt.run), dict(validation=None), dict(train=(*data(), 3 + np.arange(S) % 5))], ids=["float32", "float64", "bptt", "no validation", "lengths"])
+@pytest.mark.parametrize("options", [{}, dict(dtype=np.float64), dict(run=bptt.run), dict(validation=None), dict(train=(*data(), 3 + np.arange(S) % 5)), dict(online=True)], ids=["float32", "float64", "bptt", "no validation", "lengths", "online"])
 def test_training_goes_on_bit_for_bit_after_any_epoch(epoch, options, tmp_path):
     options = dict(options)
     dtype = options.pop("dtype", np.float32)

@@ -274,6 +274,7 @@ def test_published_differences_are_those_of_the_paper():
     text = claims.render(results())
     assert "78.24 ± 1.84 | 74.60 ± 0.52" in text and "| MVSEC, sum of four sequences | 3.45 | 3.60 | 3.69 | 3.40 | 6.38 |" in text
     assert text.count("| Published") == 5
+    assert "| here, flow, px a step (published: px between two grey frames) | " in text and "| here, digits, % | " in text
 
 
 def test_every_cell_is_there_once_for_each_seed():

@@ -17,18 +17,28 @@ def test_the_formats_are_those_of_the_script():
     assert set(course.KINDS) == set(make_all.UNDATED)
 
 
-@pytest.mark.parametrize("words, said", [(["figures", "ch77"], "figures: got 'ch77'"), (["chapters", "77"], "chapters: got 77, expected numbers among 01,")])
+@pytest.mark.parametrize(
+    "words, said", [(["figures", "ch77"], "figures: got 'ch77'"), (["chapters", "77"], "chapters: got 77, expected numbers among 01,")]
+)
 def test_what_is_not_there_is_said_in_one_line(words, said, capfd):
     assert cli.main(words) == 2
     err = capfd.readouterr().err
     assert err.startswith(said) and err.count("\n") == 1
 
 
+def test_a_folder_without_a_name_is_refused(capsys):
+    assert cli.main(["figures", "ch03_one_pair", "--out", ""]) == 2
+    assert capsys.readouterr().err == "stllr_ref: argument --out: got an empty name, expected a folder\n"
+
+
 def test_a_library_without_its_chapters_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(course, "ROOT", tmp_path)
     for command in ("chapters", "figures"):
         assert cli.main([command]) == 2
-        assert capsys.readouterr().err == f"stllr_ref: chapters and figures: got a library without them in {tmp_path}, expected a clone of the repository\n"
+        assert (
+            capsys.readouterr().err
+            == f"stllr_ref: chapters and figures: got a library without them in {tmp_path}, expected a clone of the repository\n"
+        )
 
 
 def test_chapters_hand_numbers_and_check_to_the_script(monkeypatch):

@@ -24,6 +24,14 @@ def test_a_figure_is_committed_and_its_drawing_depends_on_the_generator_alone(na
     assert copies[0].read_bytes() == copies[1].read_bytes()
 
 
+def test_the_command_draws_an_svg_at_the_resolution_of_the_figure(tmp_path):
+    """At another one, images in it and the layout around them are others than those that are committed."""
+    assert make_all.main(["ch05_thrown_away", "--out", str(tmp_path)]) == 0
+    plots.save(FIGURES["ch05_thrown_away"](np.random.default_rng(0)), tmp_path / "saved.svg")
+    drawn = (tmp_path / "ch05_thrown_away.svg").read_bytes()
+    assert b"<image" in drawn and drawn == (tmp_path / "saved.svg").read_bytes()
+
+
 def test_no_picture_is_committed_whose_function_is_gone():
     assert {path.stem for path in make_all.HERE.glob("*.svg")} == set(FIGURES)
 
@@ -58,7 +66,17 @@ def test_every_animation_is_committed_and_drawn_with_the_figures(tmp_path):
 def test_a_figure_that_is_not_there_and_a_folder_that_is_a_file_are_refused_in_one_line(tmp_path, capsys):
     file = tmp_path / "file"
     file.write_text("")
-    for words, said in ((["ch99"], "figures: got 'ch99', expected"), (["ch01", "--out", str(file)], "--out: got ")):
+    for words, said in (
+        (["ch99", "--out", str(tmp_path / "new")], "figures: got 'ch99', expected"),
+        (["ch01", "--out", str(file)], "--out: got "),
+    ):
         assert make_all.main(words) == 2
         err = capsys.readouterr().err
         assert said in err and err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_animation_alone_is_refused_for_slides_and_nothing_is_made(tmp_path, capsys):
+    assert make_all.main(["online_step", "--format", "png", "--out", str(tmp_path / "new")]) == 2
+    assert capsys.readouterr().err == "figures: --format: got png for online_step, expected svg: what moves is a GIF\n"
+    assert not (tmp_path / "new").exists()

@@ -196,6 +196,16 @@ def test_twice_the_recordings_need_the_same_memory(tmp_path):
     assert 4 * 100 * 700 * 4 < peaks[1] < 16 * 100 * 700 * 4 and peaks[2] < 1.02 * peaks[1]
 
 
+def test_a_batch_is_refused_by_the_size_that_its_padding_gives_it(tmp_path, monkeypatch):
+    uneven(tmp_path, "DVSGesture")
+    test = recorded.load(tmp_path, "DVSGesture", "code").test
+    shortest = min(range(len(test)), key=lambda i: len(test.frames(i)[0]))
+    assert len(test.frames(shortest)[0]) < test.shape[0]
+    monkeypatch.setattr(recorded, "LARGEST", test.shape[0] * 2 * 32 * 32 - 1)
+    with pytest.raises(ValueError, match="^DVSGesture: got 1 samples such as .* expected at most 4 GiB"):
+        test.pick([shortest])
+
+
 def test_arrays_are_asked_for_where_streams_cannot_do(tmp_path):
     shd(tmp_path)
     train, _ = recorded.load(tmp_path, "SHD")
@@ -356,6 +366,14 @@ def test_a_stopped_trial_goes_on_to_the_same_bits(tmp_path):
     assert [repr(epoch) for epoch in again.history] == [repr(epoch) for epoch in whole.history] and again.test == whole.test
     assert all(np.array_equal(value, again.params[name]) for name, value in whole.params.items())
     assert [line.split(":")[0] for line in said] == ["stllr"] * 2  # a pace for each run, of the epochs that it trained itself
+
+
+def test_events_that_were_never_read_are_not_accounted_for(tmp_path):
+    shd(tmp_path)
+    for names in (["SHD, train", "SHD, test"], ["SHD, test"]):  # the second finds every epoch in its checkpoint
+        said = []
+        networks.trial(narrow("SHD", epochs=1), 0, recordings.streams("speech", tmp_path), None, tmp_path / "c.npz", said.append)
+        assert [line.split(":")[0] for line in said if "events read" in line] == names
 
 
 def test_an_interrupted_run_says_the_command_to_go_on_with_model_and_width(tmp_path, monkeypatch, capsys):

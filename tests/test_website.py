@@ -39,6 +39,15 @@ def test_every_link_leads_to_a_file_of_the_site_and_nothing_is_loaded_from_elsew
         assert "<script" not in text and "<link" not in text
 
 
+def test_every_link_to_a_heading_finds_it(site):
+    links = 0
+    for page in pages(site):
+        for there, place in re.findall(r'\bhref="(?!https?:)([^"#]*)#([^"]+)"', page.read_text(encoding="utf-8")):
+            links += bool(there)
+            assert f'id="{place}"' in ((page.parent / there) if there else page).read_text(encoding="utf-8"), (page, there, place)
+    assert links >= 3  # from one page to a place of another
+
+
 def test_every_formula_is_mathml_and_none_is_left_as_text(site):
     for path in website.chapters():
         texts = [cell.source for cell in website._read(path).cells if cell.cell_type == "markdown"]

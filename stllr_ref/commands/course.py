@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from stllr_ref.commands.arguments import folder
+
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("svg", "pdf", "png")
 
@@ -17,7 +19,7 @@ def add(commands):
     parser = commands.add_parser("figures", help="draw the figures of the chapters", allow_abbrev=False)
     parser.add_argument("name", nargs="*", help="chapters or figures, such as ch06 or ch06_cloud (default: all)")
     parser.add_argument("--format", choices=KINDS, default="svg", help="for slides: pdf or png")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where they go (default: where the committed ones are)")
+    parser.add_argument("--out", type=folder, metavar="DIR", help="where they go (default: where the committed ones are)")
     parser.set_defaults(main=figures)
 
 

@@ -155,7 +155,7 @@ class Recorded:
         lengths = np.zeros(len(at), np.int64)
         for b, i in enumerate(at):
             frames, _, lengths[b] = self._sample(i)
-            if frames.size * len(at) > LARGEST:
+            if max(steps, len(frames)) * frames[0].size * len(at) > LARGEST:
                 raise ValueError(f"{self.name}: got {len(at)} samples such as {frames.shape}, expected at most 4 GiB (smaller batches?)")
             if b == 0:
                 x = np.zeros((max(steps, len(frames)), len(at), *frames.shape[1:]), np.float32)

@@ -126,9 +126,7 @@ EXERCISES = {
                 *a, first=lambda lam, change: change, code=lambda lam, change: change / lam
             ),
             "you multiplied by lam_post where its decay has to be undone": lambda *a: _read(*a, first=lambda lam, change: change * lam),
-            "you divided the nearer by the farther lag: decays are below 1": lambda *a: _read(
-                *a, step=-1, first=lambda lam, change: change * lam
-            ),
+            "you divided the nearer by the farther lag: decays are below 1": lambda *a: _read(*a, step=-1),
             "you returned lam_post before lam_pre: the larger lags are the causal side": lambda *a: tuple(
                 np.array(_read(*a))[[1, 0, 2, 3]]
             ),

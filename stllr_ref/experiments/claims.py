@@ -263,9 +263,10 @@ def table(rows):
 
 def beside(claim, ours):
     """Return the lines of a Markdown table: what the publications print, and ours (a list of results a column) in its last row."""
-    unit, factor, digits = UNITS[ours[0][0].settings.metric]
+    _, factor, digits = UNITS[ours[0][0].settings.metric]
+    named = f"here, {ours[0][0].settings.task}, {claim.printed.unit}"
     head = ("Published, on larger sets and networks", *claim.printed.columns)
     scores = [mean_std(tests(results)) for results in ours]
-    last = (f"here, {ours[0][0].settings.task}, {unit}", *(f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}" for mean, std in scores))
+    last = (named, *(f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}" for mean, std in scores))
     rows = [head, ("---",) * len(head), *claim.printed.rows, last]
     return [f"| {' | '.join(row)} |" for row in rows] + [""]

@@ -186,7 +186,7 @@ def trial(settings, seed, parts, callback=None, checkpoint=None, say=lambda text
     score = training.evaluate(net, test, last=s.last, metric=metric, batch=s.batch)
     first = np.arange(min(s.batch, len(y)))
     spent, formula = classify.cost(net, s, x.pick(first)[0], y[first])
-    for part in (x, test[0]):
+    for part in (*[x] * bool(pace.samples), test[0]):  # where a checkpoint had every epoch, the training part was not read
         if part not in TOLD:
             say(told(part))
     return Result(s, seed, score, history[-1].validation, seconds, spent, formula, history, net.get())

@@ -12,6 +12,7 @@ class Printed(NamedTuple):
 
     columns: tuple  # names, after the first, which says where
     rows: tuple  # of texts: the set and the table, then one text a column, "" where nothing is printed
+    unit: str = "%"  # of our numbers, and in words that of theirs where it is another
 
 
 SIGNS = ("S-TLLR -1", "S-TLLR 0", "S-TLLR +1", "BPTT")
@@ -33,5 +34,5 @@ AUDIO = Printed(SIGNS, (
 FLOW = Printed(("S-TLLR -0.2", "S-TLLR 0", "S-TLLR +0.2", "BPTT", "zero flow"), (
     ("MVSEC, outdoor_day1", "0.50", "0.50", "0.54", "0.45", "1.08"),
     ("MVSEC, sum of four sequences", "3.45", "3.60", "3.69", "3.40", "6.38"),
-))  # fmt: skip
+), "px a step (published: px between two grey frames)")  # fmt: skip
 FEEDBACK = Printed(("true error", "DFA"), (("SHD, S-TLLR +1, Table 3", "78.24 ± 1.84", "74.60 ± 0.52"),))
