@@ -475,14 +475,15 @@ def test_an_interrupt_inside_the_import_of_matplotlib_stays_an_interrupt(monkeyp
 def test_online_updates_are_asked_for_by_name_and_refused_where_there_are_none(tmp_path, capsys):
     found = {}
     for update in ("accumulated", "online"):
-        words = ["run", "delay", "--epochs", "1", "--rules", "stllr,frozen", "--update", update, "--json", "--out", str(tmp_path / update)]
+        words = ["run", "delay", "--epochs", "1", "--update", update, "--json", "--out", str(tmp_path / update)]
         assert cli.main(words) == 0
         found[update] = json.loads(capsys.readouterr().out)
     assert [found[update]["settings"]["update"] for update in found] == ["accumulated", "online"]
+    assert [row["rule"] for row in found["online"]["rows"]] == ["stllr", "frozen"] and "bptt" in [row["rule"] for row in found["accumulated"]["rows"]]
     assert found["online"]["rows"][0]["grad_norms"] != found["accumulated"]["rows"][0]["grad_norms"]
     refused = {
         ("run", "flow", "--update", "online"): "--update: got it with flow, expected a task of classification",
-        ("run", "delay", "--update", "online"): "update: got online with the rule bptt, expected accumulated, or a rule such as stllr or frozen",
+        ("run", "delay", "--rules", "stllr,bptt", "--update", "online"): "update: got online with the rule bptt, expected accumulated, or a rule such as stllr or frozen",
     }
     for words, said in refused.items():
         assert cli.main([*words, "--out", str(tmp_path / "no")]) == 2

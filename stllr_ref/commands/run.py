@@ -29,13 +29,13 @@ def add(commands):
     parser.add_argument("--seeds", type=count, default=1, metavar="N", help="trials, seeds 0 to N-1")
     parser.add_argument("--epochs", type=count, metavar="N")
     parser.add_argument(
-        "--update", choices=classify.UPDATES, help="weights change after a batch (accumulated, the default) or in each step of the window"
+        "--update", choices=classify.UPDATES, help="weights change after a batch (the default) or in each step of the window, without bptt"
     )
     parser.add_argument("--loss", choices=flow.LOSSES, help="of flow: from the true flow (the default), or from grey frames alone")
     parser.add_argument("--network", choices=tuple(flow.NETWORKS), help="of flow: flat (the default), or unet, an encoder-decoder")
     parser.add_argument("--data", type=folder, metavar="DIR", help="recordings in place of the embedded set (see the command data)")
     parser.add_argument("--set", metavar="NAME", help="which set of DIR, where it holds several that the task reads")
-    parser.add_argument("--published", choices=("paper", "code"), help="bins of recordings: the paper's text, or its code")
+    parser.add_argument("--published", choices=("paper", "code"), help="bins of recordings: the paper's text (the default), or its code")
     parser.add_argument("--model", choices=("ours", "published"), default="ours", help="of recordings: the paper's network and settings")
     parser.add_argument("--width", type=number, metavar="W", help="of --model published: its channels or neurons times W")
     parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
@@ -61,7 +61,8 @@ def _rows(args, task):
     """Return the settings of each row of the table, refused where a name or number is none."""
     changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs", "update") if getattr(args, name) is not None}
     changes |= _of_flow(args)
-    rules = [rule.strip() for rule in args.rules.split(",")] if args.rules else ["stllr", "bptt", *task.controls]
+    usual = ["stllr", *(["bptt"] if args.update != "online" else []), *task.controls]
+    rules = [rule.strip() for rule in args.rules.split(",")] if args.rules else usual
     for rule in rules:
         checks.choice("--rules", rule, task.rules)
     if args.signal and not any(map(classify.reads_signal, rules)):
