@@ -24,8 +24,9 @@ Where the text of the paper and the authors' program differ, the program is foll
 No source says Psi, lr and schedule of NCALTECH101 (its table repeats the row of `sigmoid`; lr and schedule are those of
 DVSGesture), the schedule of MVSEC, or the leak of its readout.  Not as published: bins are those of `--published`; frames are
 neither cropped at random nor scaled; windows end with a recording, not with its padding; padding is that of the whole part, not of a
-batch, which scores over all steps notice; other rules than S-TLLR have a readout of their own on SHD, and BPTT has S-TLLR's loss, window, leak, pooling and dropout; MVSEC has the loss of the true flow, not of grey
-frames, and a crop of 64 pixels, and is read whole, since its flow can only be unpacked in the order of time.
+batch, which scores over all steps notice; other rules than S-TLLR have a readout of their own on SHD, and BPTT has S-TLLR's loss,
+window, leak, pooling and dropout; MVSEC has the loss of the true flow, not of grey frames, and a crop of 64 pixels, and is read
+whole, since its flow can only be unpacked in the order of time.
 """
 
 import sys
