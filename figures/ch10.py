@@ -26,7 +26,7 @@ ON, OFF = "#B2182B", "#2166AC"
 LOOKS = {  # name in RESULTS.md -> colour, marker, label, where the label stands (points)
     "stllr -1": (COLOURS["stllr"], "o", "stllr -1", (7, 2)),
     "stllr  0": (COLOURS["causal"], "s", "", (0, 0)),  # in one place with ottt
-    "stllr +1": (COLOURS["positive"], "^", "stllr +1", (7, -9)),
+    "stllr +1": (COLOURS["positive"], "^", "stllr +1", (-10, -23)),
     "bptt": (COLOURS["bptt"], "D", "bptt", (-30, 4)),
     "tbptt": (COLOURS["bptt"], "v", "tbptt", (-34, -9)),
     "ottt": (COLOURS["ottt"], "P", "stllr 0, ottt", (-40, 12)),
