@@ -95,7 +95,7 @@ def test_a_quoted_number_is_that_of_its_csv(study, where, said):
     assert said in section.replace("\n", " ")
 
 
-def test_every_number_of_the_page_is_one_of_those():
+def test_every_mean_and_deviation_of_the_page_is_one_of_those():
     assert set(re.findall(r"\d+\.\d ± \d+\.\d", PAGE)) == {said for *_, said in QUOTED}
 
 
