@@ -2,17 +2,19 @@
 
 For each module a seeded sample of mutants is drawn among all that cosmic-ray makes of it; each is run against that module's
 tests, up to the first failure.  The work is done on copies of the repository in .mutants/, so that the tree is never touched;
-what is finished stands in a data base there, and is not run again.  `report` writes tests/mutation.md; each survivor needs its
-reason in tests/survivors.json.
+what is finished stands in a data base there, and is not run again while the module and its tests are the same.  `report` writes
+tests/mutation.md; each survivor needs its reason in tests/survivors.json, and each reason there its survivor.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -48,14 +50,21 @@ MODULES = {  # module -> its tests
 }
 
 
+def tests_of(module):
+    """Return the test files of a module, from the root."""
+    return [f"tests/{name}.py" for name in MODULES[module].split()]
+
+
 def session(module):
-    """Return the path of a module's data base."""
-    return PLACE / f"{module.replace('/', '-')}.sqlite"
+    """Return the path of a module's data base: another one when the module or one of its tests is no longer the same."""
+    sources = [f"stllr_ref/{module}.py", "tests/oracles.py", *tests_of(module)]
+    state = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in sources) + f"{SEED} {SHARE}".encode()).hexdigest()[:12]
+    return PLACE / f"{module.replace('/', '-')}-{state}.sqlite"
 
 
 def config(module):
     """Write the configuration of a module and return its path."""
-    tests = " ".join(f"tests/{name}.py" for name in MODULES[module].split())
+    tests = " ".join(tests_of(module))
     command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider -m 'not slow and not torch' {tests}"
     path = PLACE / f"{module.replace('/', '-')}.toml"
     path.write_text(
@@ -114,7 +123,7 @@ def measure(module, free):
 
 
 def found(module):
-    """Return (mutants in all, results of the sample: list of (what was changed, killed or not, diff))."""
+    """Return (mutants in all, results of the sample: list of (what was changed, outcome, diff)); KILLED, SURVIVED or INCOMPETENT."""
     from cosmic_ray.work_db import WorkDB, use_db
     from cosmic_ray.work_item import TestOutcome, WorkerOutcome
 
@@ -125,7 +134,7 @@ def found(module):
                 continue
             (mutation,) = item.mutations
             where = f"{module}:{mutation.start_pos[0]} {mutation.operator_name.split('/')[-1]} {mutation.occurrence}"
-            out.append((where, result.test_outcome != TestOutcome.SURVIVED, result.diff or ""))
+            out.append((where, TestOutcome(result.test_outcome).name, result.diff or ""))
         return db.num_work_items, sorted(out)
 
 
@@ -136,31 +145,35 @@ def changed(diff):
 
 
 def report():
-    """Return the page: a row a module, then every survivor with its reason."""
+    """Return (page, complaints): a row a module, then every survivor with its reason; what lacks a reason, what has one too many."""
     reasons = json.loads((ROOT / "tests" / "survivors.json").read_text(encoding="utf-8"))
-    rows, survivors, sampled, dead = [], [], 0, 0
-    for module in MODULES:
-        if not session(module).exists():
-            continue
+    rows, survivors, counts = [], [], Counter()
+    measured = [module for module in MODULES if session(module).exists()]
+    for module in measured:
         total, results = found(module)
-        killed = sum(is_dead for _, is_dead, _ in results)
-        sampled, dead = sampled + len(results), dead + killed
-        rows.append(f"| {module} | {total} | {len(results)} | {killed} | {len(results) - killed} |")
-        survivors += [(where, changed(diff)) for where, is_dead, diff in results if not is_dead]
+        here = Counter(outcome for _, outcome, _ in results)
+        counts += here
+        rows.append(f"| {module} | {total} | {len(results)} | {here['KILLED']} | {here['INCOMPETENT']} | {here['SURVIVED']} |")
+        survivors += [(module, where, changed(diff)) for where, outcome, diff in results if outcome == "SURVIVED"]
+    ran = counts["KILLED"] + counts["SURVIVED"]
     lines = [
         "# Mutants", "",
         "Written by `make mutants` (tests/mutation.py, cosmic-ray): small changes of the library, drawn at random, each run against the tests of",
-        f"its module. Of {sampled} mutants {dead} were noticed, {100 * dead / max(1, sampled):.1f} %.", "",
-        "| module | mutants in all | drawn | noticed | survived |", "| --- | --- | --- | --- | --- |", *rows, "", "## Survivors", "",
+        f"its module. Of {ran} mutants that could run, {counts['KILLED']} were noticed, {100 * counts['KILLED'] / max(1, ran):.1f} %;",
+        f"{counts['INCOMPETENT']} more could not be run to an end and count for nothing.", "",
+        "| module | mutants in all | drawn | noticed | could not run | survived |", "| --- | --- | --- | --- | --- | --- |", *rows, "", "## Survivors", "",
     ]  # fmt: skip
-    for where, lines_changed in survivors:
-        reason = reasons.get(" ".join(lines_changed), "NO REASON YET")
+    keys = {f"{module}: {' '.join(lines_changed)}" for module, _, lines_changed in survivors}
+    for module, where, lines_changed in survivors:
+        reason = reasons.get(f"{module}: {' '.join(lines_changed)}", "NO REASON YET")
         lines += [f"- `{where}`: {reason}", "", "  ```diff", *(f"  {line}" for line in lines_changed), "  ```", ""]
-    return "\n".join(lines).rstrip() + "\n"
+    stale = [key for key in reasons if key.split(":")[0] in measured and key not in keys]
+    complaints = [f"no reason yet: {key}" for key in sorted(keys - set(reasons))] + [f"a reason without its survivor: {key}" for key in stale]
+    return "\n".join(lines).rstrip() + "\n", complaints
 
 
 def main(argv=None):
-    """Run and report; return 1 while a survivor has no reason."""
+    """Run and report; return 1 while a survivor has no reason, or a reason no survivor."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("module", nargs="*", help="such as neurons or data/events (default: all)")
     parser.add_argument("--jobs", type=int, default=2, help="modules at a time")
@@ -177,10 +190,11 @@ def main(argv=None):
         free.put(folder)
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda module: measure(module, free), args.module or MODULES))
-    text = report()
+    text, complaints = report()
     (ROOT / "tests" / "mutation.md").write_text(text, encoding="utf-8")
     print(text.split("## Survivors")[0])
-    return 1 if "NO REASON YET" in text else 0
+    print(*complaints, sep="\n")
+    return int(bool(complaints))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Losses and the learning window (equation (12))."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -113,9 +115,10 @@ def test_cross_entropy_refuses_labels_that_are_none(target, message):
         cross_entropy(batch()[0], target)
 
 
-def test_cross_entropy_refuses_logits_without_a_batch():
-    with pytest.raises(ValueError, match=r"^logits: got shape \(4,\), expected \[B, O\]$"):
-        cross_entropy(np.zeros(4), ONE)
+@pytest.mark.parametrize("shape", [(4,), (2, 1, 4)], ids=str)
+def test_cross_entropy_refuses_logits_that_are_no_batch_of_one_step(shape):
+    with pytest.raises(ValueError, match=f"^logits: got shape {re.escape(str(shape))}, expected {re.escape('[B, O]')}$"):
+        cross_entropy(np.zeros(shape), ONE)
 
 
 def test_mse_refuses_a_target_of_another_shape():

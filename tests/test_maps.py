@@ -82,6 +82,13 @@ def test_first_of_tied_spikes_wins_the_max_pool():
     np.testing.assert_array_equal(MaxPool(2).backward(np.array([[[5.0, 7]]]), memo), [[[0, 5, 7, 0], [0, 0, 0, 0]]])
 
 
+def test_max_pool_finds_a_winner_beyond_the_256th_of_its_block():
+    x = np.zeros((1, 1, 17, 17))
+    x[..., -1, -1] = 1
+    out, memo = MaxPool(17).forward(x)
+    np.testing.assert_array_equal(MaxPool(17).backward(out, memo), x)
+
+
 def test_max_pool_compares_real_parts_and_takes_the_imaginary_one_along():
     x = np.array([[[1 + 0j, 1 + 9j], [2 - 3j, 2 + 9j]]])  # the two largest real parts tie: the first wins
     np.testing.assert_array_equal(MaxPool(2).forward(x)[0], [[[2 - 3j]]])

@@ -15,6 +15,7 @@ from stllr_ref.neurons import LIF, Leaky
 from stllr_ref.rules import OTTT, SLTT, STLLR
 from stllr_ref.signals import DFA, DRTP, Local, sDFA
 from stllr_ref.synapses import Bias, Conv2d, Dense
+from stllr_ref.synaptic import OSTL
 from stllr_ref.weights import Standardised
 
 T, B, N, H, O = 9, 3, 6, 5, 4
@@ -614,6 +615,7 @@ BAD_NETWORKS = {
     "a layer without a row": lambda: Network(dense(H, N, 2)),
     "no layer": lambda: Network([]), "a map alone": lambda: Network([Flatten()]), "signal last": lambda: Network([dense(H, N, 2), DFA(random(O, H))]),
     "not a layer": lambda: Network([dense(H, N, 2), "pool"]), "an array": lambda: Network([random(H, N)]),
+    "one rule with traces of its own twice": lambda: Network([dense(H, N, 2, rule := OSTL()), dense(H, H, 3, rule), readout(H)]),
     "one layer twice": lambda: Network([layer := dense(H, H, 2), layer]),
     "mixed dtypes": lambda: Network([dense(H, N, 2), Layer(Dense(random(O, H).astype(np.float32)), Leaky(0), SLTT())]),
     "skip from itself": lambda: Network([dense(H, N, 2, skips={"S": (Dense(random(H, H)), 0)})]),
@@ -635,6 +637,11 @@ def test_run_refuses_bad_input_in_one_line(bad):
 @pytest.mark.parametrize("bad", BAD_NETWORKS)
 def test_network_refuses_bad_parts_in_one_line(bad):
     refused(BAD_NETWORKS[bad])
+
+
+def test_window_of_another_shape_is_told_the_steps_and_samples_of_an_image_alone():
+    with pytest.raises(ValueError, match=rf"^inside: got shape \(2, 3\), expected \({T}, {B}\), steps and samples of x: time is axis 0$"):
+        learn("conv", inside=INSIDE[:2])
 
 
 @pytest.mark.parametrize("err, inside, message", [

@@ -222,3 +222,9 @@ def test_leaky_refuses_a_leak_that_is_none(gamma):
 def test_lif_has_no_defaults_for_leak_threshold_and_psi():
     fields = {field.name: field.default for field in dataclasses.fields(LIF)}
     assert all(fields[name] is dataclasses.MISSING for name in ("gamma", "theta", "psi")) and fields["reset"] == "soft"
+
+
+@pytest.mark.parametrize("neuron", [LIF(0.5, 1.0, triangle), Leaky(0.5)], ids=["LIF", "Leaky"])
+def test_neuron_cannot_change_under_the_layers_that_share_it(neuron):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        neuron.gamma = 0.9

@@ -34,6 +34,11 @@ def eligibility(rule, x=X, psi=PSI):
     return sum(post * trace(x, lam) for post, lam in zip(rule.posts(psi, past), rule.decays, strict=True))
 
 
+def test_rule_cannot_change_under_the_layers_that_share_it():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        stllr().alpha_post = 1
+
+
 @pytest.mark.parametrize("post_trace", E)
 def test_tc12_eligibility_of_the_equation_and_of_the_code(post_trace):
     np.testing.assert_allclose(eligibility(stllr(post_trace=post_trace)), E[post_trace], rtol=1e-13, atol=0)

@@ -103,6 +103,12 @@ def test_tc18_signal_refuses_weights_for_other_units_or_classes(signal):
             signal(random(*shape)).delta(ERR, TARGET, out)
 
 
+@pytest.mark.parametrize("signal", [DFA, sDFA])
+def test_tc18_signal_refuses_weights_for_more_classes(signal):
+    with pytest.raises(ValueError, match=rf"^B: got shape \({O + 1}, {H}\), expected \({O}, {H}\) \(classes, units\)$"):
+        signal(random(O + 1, H)).delta(ERR, TARGET, random(B, H))
+
+
 @pytest.mark.parametrize("B_", [random(O), 3.0, np.array([[None]]), np.array([[np.nan, 1]]), [["a"]]], ids=str)
 @pytest.mark.parametrize("signal", [DFA, sDFA, DRTP, Local])
 def test_signal_refuses_what_is_no_feedback_weight(signal, B_):

@@ -61,6 +61,14 @@ def test_verbs_of_conv_are_adjoint_for_any_stride_padding_and_size(k, stride, pa
     verbs_agree(conv(k, stride, padding), random(3, 2, *size))
 
 
+@pytest.mark.parametrize("k, stride, padding, size", [(3, 1, 1, (5, 7)), (3, 2, 1, (5, 7)), (2, 3, 0, (5, 8)), (1, 2, 0, (3, 5))], ids=str)
+def test_transpose_of_conv_takes_the_smallest_image_that_fits_when_not_told(k, stride, padding, size):
+    synapse = conv(k, stride, padding)
+    g = random(*synapse.forward(random(3, 2, *size)).shape, seed=1)
+    assert synapse.forward(random(3, 2, size[0] - 1, size[1])).shape != g.shape != synapse.forward(random(3, 2, size[0], size[1] - 1)).shape
+    np.testing.assert_array_equal(synapse.backward(g), synapse.backward(g, size))
+
+
 @pytest.mark.parametrize("k, stride, padding, size", CONVS[::5], ids=str)
 def test_conv_equals_a_plain_loop(k, stride, padding, size):
     synapse, x = conv(k, stride, padding), random(3, 2, *size)
