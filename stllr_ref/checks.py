@@ -5,6 +5,7 @@ import numbers
 import numpy as np
 
 LARGEST = 200_000_000  # bytes of state of one rule
+ABOVE_0 = float(np.finfo(float).tiny)  # the lowest number taken where it must be above 0
 
 
 class NotFinite(ValueError):
@@ -13,7 +14,6 @@ class NotFinite(ValueError):
 
 class TooLarge(ValueError):
     """What a rule would have to remember is more than LARGEST."""
-
 
 def number(name, value, low=-np.inf, high=np.inf):
     """Return value as a Python float, refused unless it is one finite number with low <= value <= high.
@@ -24,10 +24,11 @@ def number(name, value, low=-np.inf, high=np.inf):
         if isinstance(value, (str, bytes, complex)):
             raise TypeError
         out = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}: got {_short(value)}, expected a number") from None
     if not (np.isfinite(out) and low <= out <= high):
-        span = "a finite number" if (low, high) == (-np.inf, np.inf) else f"a number from {low} to {high}"
+        words = {(-np.inf, np.inf): "a finite number", (ABOVE_0, np.inf): "a number above 0"}
+        span = words.get((low, high), f"a number from {low} to {high}")
         raise ValueError(f"{name}: got {out}, expected {span}")
     return out
 
@@ -40,16 +41,17 @@ def choice(name, value, allowed):
 
 
 def _short(value):
-    """Return one line that shows value."""
-    return repr(value) if np.ndim(value) == 0 else f"{type(value).__name__} of shape {np.shape(value)}"
+    """Return one line of at most 100 characters that shows value, an array by its shape."""
+    try:
+        shape = np.shape(value)
+    except ValueError:
+        shape = "unequal rows"
+    return " ".join(repr(value).split())[:100] if shape == () else f"{type(value).__name__} of shape {shape}"
 
 
 def array(name, value, dtype, ndim=None):
     """Return value as an array of dtype, refused unless it is numeric, finite and (if given) of ndim axes."""
-    try:
-        out = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name}: got rows of unequal length, expected one rectangular array") from None
+    out = _rectangular(name, value)
     if out.dtype.kind not in "biufc":
         raise ValueError(f"{name}: got dtype {out.dtype}, expected numbers")
     if ndim is not None and out.ndim != ndim:
@@ -65,6 +67,16 @@ def array(name, value, dtype, ndim=None):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
         raise NotFinite(f"{name}: got {out[where]} at {where}, expected numbers that {cast.dtype} can hold")
     return cast
+
+
+def _rectangular(name, value):
+    """Return value as an array of whatever dtype, refused where its rows are of unequal length, or a mask hides some of it."""
+    if isinstance(value, np.ma.MaskedArray) and np.any(value.mask):
+        raise ValueError(f"{name}: got masked entries, expected an array without a mask")
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name}: got rows of unequal length, expected one rectangular array") from None
 
 
 def _finite(a):
@@ -101,13 +113,13 @@ def room(name, shape, dtype):
 def whole(name, value, low):
     """Return value as an int, refused unless it is a whole number of at least low."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-        raise ValueError(f"{name}: got {value!r}, expected a whole number of at least {low}")
+        raise ValueError(f"{name}: got {_short(value)}, expected a whole number of at least {low}")
     return int(value)
 
 
 def labels(target, batch, classes):
     """Return target as int [batch], refused unless every label is a whole number from 0 to classes - 1."""
-    target = np.asarray(target)
+    target = _rectangular("target", target)
     if target.dtype.kind not in "iu":
         raise ValueError(f"target: got dtype {target.dtype}, expected whole-number labels")
     same("target", target.shape, (batch,))

@@ -59,7 +59,7 @@ class LIF:
             raise ValueError("psi: got spike, expected a Psi that errors can pass; spike is for the rule alone")
         object.__setattr__(self, "psi", psi)
         object.__setattr__(self, "gamma", checks.number("gamma", self.gamma, 0, 1))
-        object.__setattr__(self, "theta", checks.number("theta", self.theta, np.finfo(float).tiny))
+        object.__setattr__(self, "theta", checks.number("theta", self.theta, checks.ABOVE_0))
         checks.choice("reset", self.reset, RESETS)
 
     def fire(self, u):

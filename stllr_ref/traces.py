@@ -16,7 +16,7 @@ def decay(tau_ms, dt_ms):
     >>> round(decay(20, 1), 9)
     0.951229425
     """
-    return float(np.exp(-checks.number("dt_ms", dt_ms, 0) / checks.number("tau_ms", tau_ms, 1e-300)))
+    return float(np.exp(-checks.number("dt_ms", dt_ms, 0) / checks.number("tau_ms", tau_ms, checks.ABOVE_0)))
 
 
 def trace_step(trace, x, lam):

@@ -300,6 +300,16 @@ class WholeSample(ThreeTerms):
         return psi.mean(0)
 
 
+class Causal(ThreeTerms):
+    """A rule that asks for no past."""
+
+    decays, past_decay = (0.7,), None
+
+    def posts(self, psi, past):
+        assert past is None
+        return (psi,)
+
+
 class Centred:
     """A map that looks across a sample, and another that remembers the step before."""
 
@@ -381,7 +391,7 @@ class OwnLeaks(LIF):
 
 
 OWN = {
-    "rule": {"rule": WholeSample()}, "map": {"middle": [Centred()]}, "map with state": {"middle": [Lagging()]}, "dropout": {"middle": [Aging(0.4)]},
+    "rule": {"rule": WholeSample()}, "rule without a past": {"rule": Causal()}, "map": {"middle": [Centred()]}, "map with state": {"middle": [Lagging()]}, "dropout": {"middle": [Aging(0.4)]},
     "signal": {"middle": [Sometimes(kaiming(np.random.default_rng(8), O, 8))]}, "neuron": {"neuron": WinnerTakesAll(0.8, 0.5, triangle)},
     "slope": {"neuron": OwnLeaks(0.8, 0.5, triangle)},
 }  # fmt: skip

@@ -104,6 +104,11 @@ def test_tc20_a_second_in_bins_of_10_ms_has_100():
     assert len(frames) == 100 and report.dropped == 0
 
 
+def test_tc20_one_event_is_one_bin_however_narrow():
+    frames, _ = bin_by_width([7], [0], sensor=(1,), width_us=1, start_us=7)
+    assert frames.tolist() == [[1]]
+
+
 def test_tc20_bins_are_exact_where_floating_point_is_not():
     assert int(0.3 / 0.1) == 2 and int(0.7 / 0.1) == 6
     frames, _ = bin_by_width([300_000, 700_000], [0, 0], sensor=(1,), width_us=100_000)

@@ -109,3 +109,10 @@ def test_importing_the_library_loads_numpy_alone():
     assert "numpy" in loaded
     third_party = {name for name in loaded if name not in sys.stdlib_module_names and not name.startswith("_")}
     assert third_party <= {"numpy", "stllr_ref", "cython_runtime"}  # the last comes with NumPy 1.26
+
+
+def test_a_folder_named_like_the_package_does_not_hide_it(tmp_path):
+    """Such as the clone itself, seen from the folder above it."""
+    (tmp_path / "stllr_ref").mkdir()
+    found = subprocess.run([sys.executable, "-c", "from stllr_ref import LIF"], cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr

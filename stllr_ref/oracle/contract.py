@@ -17,7 +17,7 @@ POST_TRACES = ("code", "paper")
 TOLERANCE = {"float64": 1e-9, "float32": 5e-4}
 TEXTS = {"layer": LAYERS, "reset": RESETS, "psi": PSIS, "post_trace": POST_TRACES}
 ANY = (-np.inf, np.inf)
-NUMBERS = {"gamma": (0, 1), "theta": (1e-300, np.inf), "lam_pre": (0, 1), "lam_post": (0, 1), "alpha_pre": ANY, "alpha_post": ANY}
+NUMBERS = {"gamma": (0, 1), "theta": (checks.ABOVE_0, np.inf), "lam_pre": (0, 1), "lam_post": (0, 1), "alpha_pre": ANY, "alpha_post": ANY}
 ARRAYS = ("x", "W", "V", "b", "delta")
 KEYS = ("layer", "x", "W", "V", "b", "gamma", "theta", "reset", "psi", *list(NUMBERS)[2:], "post_trace", "last", "delta")
 # The quantities of an answer in causal order: what is wrong in one may spoil those to its right.
