@@ -1,4 +1,19 @@
-"""S-TLLR in plain NumPy: a reference to read, to teach from, and to check other implementations against."""
+"""S-TLLR in plain NumPy: a reference to read, to teach from, and to check other implementations against.
+
+A network is a row of layers; a layer is a synapse, a neuron and a rule.  Sequences are [T, B, N] or [T, B, C, H, W], weights
+W[post, pre].
+
+- Build: `Network` of `Layer`; synapses `Dense`, `Conv2d`, `Bias` with weights from `kaiming`, `Plain` (as an array is) or `Standardised`;
+  neurons `LIF` and, as the readout, `Leaky`, whose leak is a `decay`; rules `STLLR`, `OTTT`, `SLTT`, `EProp`, `OSTL`; Psi `fast_sigmoid`,
+  `triangle`, `sigmoid`, `arctan`, `spike`; learning signals other than the error itself `DFA`, `sDFA`, `DRTP`, `Local`, `Frozen`.
+- Gradients of a batch, all called alike: `engine.run` (fast), `network.run` (step by step), `twins.loops` (as printed); exact
+  ones `bptt.run`, `rtrl.run`.  `window` says at which steps a network learns, `cross_entropy` or `mse` from what; `cosine`
+  compares two gradients.
+- Train: `training.fit` and `training.predict`, or `Adam` and `SGD` by hand.
+- Judge an implementation of your own: `stllr_ref.oracle`, which is imported by itself.
+
+The README has all of it in forty lines; chapters/your_own.md begins with your own arrays.
+"""
 
 from stllr_ref import bptt, engine, network, rtrl, training, twins
 from stllr_ref.gradcheck import cosine

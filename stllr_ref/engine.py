@@ -44,7 +44,8 @@ def run(net, x, target, loss, inside, *, rng=None, online=None, chunk=None):
 
     Notes
     -----
-    S-TLLR eqs. (9), (12), (13), Algorithm 1.  A potential within rounding of its threshold may fire on one side only.
+    S-TLLR eqs. (9), (12), (13), Algorithm 1.  A potential within rounding of its threshold may fire in the one and not in the
+    other.
     """
     if online:
         raise ValueError("online: got a function, expected None: weights stand still in a chunk (network.run takes it)")

@@ -47,6 +47,21 @@ class Layer:
     Notes
     -----
     State is None before the first step, so a layer needs no shapes: batch size and dtype may change at a reset.
+
+    Examples
+    --------
+    Two inputs, one neuron, a batch of one; the second spike of the first input finds its trace at 1.5.
+
+    >>> from stllr_ref import LIF, STLLR, Dense
+    >>> rule = STLLR(lam_pre=0.5, lam_post=0.2, alpha_pre=1, alpha_post=0)
+    >>> layer = Layer(Dense(np.array([[0.8, 0.3]])), LIF(gamma=0.5, theta=1, psi="triangle"), rule)
+    >>> layer.step(np.array([[1.0, 0.0]])), layer.step(np.array([[1.0, 1.0]]))
+    (array([[0.]]), array([[1.]]))
+    >>> layer.now.pre["W"], layer.now.psi
+    ([array([[1.5, 1. ]])], array([[0.15]]))
+    >>> layer.learn(np.array([[2.0]]))
+    >>> layer.grads()
+    {'W': array([[0.45, 0.3 ]])}
     """
 
     def __init__(self, W, neuron, rule, *, V=None, bias=None, skips=None, feedback=None):

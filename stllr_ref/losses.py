@@ -102,6 +102,7 @@ def window(T, lengths, *, last=None, start=None):
     Returns
     -------
     ndarray of bool, shape [T, B]
+        True where a sample learns.
 
     Raises
     ------
@@ -136,6 +137,11 @@ def window(T, lengths, *, last=None, start=None):
 
 
 def softmax(logits):
-    """Return the softmax over the last axis, shape of logits; shifted by the largest, so that nothing overflows."""
+    """Return the softmax over the last axis, shape of logits; shifted by the largest, so that nothing overflows.
+
+    >>> softmax(np.array([[0.0, np.log(3)], [1e6, 0.0]])).round(6)
+    array([[0.25, 0.75],
+           [1.  , 0.  ]])
+    """
     exp = np.exp(logits - logits.max(-1, keepdims=True))
     return exp / exp.sum(-1, keepdims=True)

@@ -24,13 +24,21 @@ class MaxPool:
 
     Spikes tie all the time: the *first* maximum in row-major order wins, and the gradient goes to it alone.  Complex
     numbers are compared by their real part.
+
+    >>> image = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    >>> out, memo = MaxPool(2).forward(image)
+    >>> out
+    array([[1., 0.]])
+    >>> MaxPool(2).backward(np.array([[5.0, 7.0]]), memo)
+    array([[5., 0., 7., 0.],
+           [0., 0., 0., 0.]])
     """
 
     def __init__(self, k):
         self.k = checks.whole("k", k, 1)
 
     def forward(self, x):
-        """Return the pooled image and (winner of each block, shape of x)."""
+        """Return the pooled image [..., H//k, W//k] and (winner of each block, shape of x)."""
         first, *others = _taps(x, self.k)
         out, winner = first.copy(), np.zeros(first.shape, np.min_scalar_type(self.k**2 - 1))
         for n, tap in enumerate(others, 1):
@@ -49,13 +57,17 @@ class MaxPool:
 
 
 class AvgPool:
-    """Mean of each k x k block, [..., H, W] -> [..., H//k, W//k]."""
+    """Mean of each k x k block, [..., H, W] -> [..., H//k, W//k].
+
+    >>> AvgPool(2).forward(np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]))[0]
+    array([[0.75, 0.  ]])
+    """
 
     def __init__(self, k):
         self.k = checks.whole("k", k, 1)
 
     def forward(self, x):
-        """Return the pooled image and the shape of x."""
+        """Return the pooled image [..., H//k, W//k] and the shape of x."""
         return sum(tap / self.k**2 for tap in _taps(x, self.k)), x.shape
 
     def backward(self, g, memo):
@@ -70,7 +82,7 @@ class GlobalAvg:
     """Mean over all pixels, [..., C, H, W] -> [..., C]."""
 
     def forward(self, x):
-        """Return the means and the shape of x."""
+        """Return the means [..., C] and the shape of x."""
         return x.mean((-2, -1)), x.shape
 
     def backward(self, g, memo):
@@ -83,7 +95,7 @@ class Flatten:
     """Image to vector, [..., C, H, W] -> [..., C H W], row-major."""
 
     def forward(self, x):
-        """Return the vector and the shape of x."""
+        """Return the vector [..., C H W] and the shape of x."""
         return x.reshape(*x.shape[:-3], -1), x.shape
 
     def backward(self, g, memo):
@@ -98,7 +110,7 @@ class Upsample:
         self.k = checks.whole("k", k, 1)
 
     def forward(self, x):
-        """Return the enlarged image; nothing to remember."""
+        """Return the enlarged image [..., H k, W k]; nothing to remember."""
         return x.repeat(self.k, -2).repeat(self.k, -1), None
 
     def backward(self, g, memo):
@@ -111,6 +123,12 @@ class Dropout:
 
     As published (DropoutLIF): without the usual 1/(1-p), so activity is higher at evaluation, where no Generator is
     passed to `reset` and the mask is 1.  `reset(rng)` forgets the mask; the first step of a sequence draws the next.
+
+    >>> dropout = Dropout(0.5)
+    >>> dropout.reset(np.random.default_rng(0))
+    >>> first, second = (dropout.forward(np.ones((1, 8)))[0] for t in range(2))
+    >>> np.array_equal(first, second), sorted(set(first.ravel().tolist()))
+    (True, [0.0, 1.0])
     """
 
     def __init__(self, p):

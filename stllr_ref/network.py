@@ -13,8 +13,8 @@ from stllr_ref.losses import BY_SAMPLE
 class Network:
     r"""A row of layers, maps and signals, bottom to top.
 
-    What an item is shows in what it has: a signal `delta`, a signal with parameters `learned`, one that remembers earlier
-    steps `watch`, a map `backward`, a map that draws at random `mask`.
+    An item is known by what it has.  A signal has `delta`; one with parameters also `learned`, one that remembers earlier
+    steps also `watch`.  A map has `backward`; one that draws at random also `mask`.
 
     Parameters
     ----------
@@ -33,6 +33,23 @@ class Network:
     -----
     Parameters are named by the *layer's* number, maps and signals not counted, so that networks that differ in their
     signals share names: "0.W", "0.W.gain", "0.V", "0.b", "0.B" (of a learned local signal above layer 0).
+
+    Examples
+    --------
+    >>> from stllr_ref import LIF, OTTT, SLTT, Bias, Dense, Leaky, cross_entropy
+    >>> low = Layer(Dense(np.ones((3, 2))), LIF(gamma=0.5, theta=1, psi="triangle"), OTTT(0.5), bias=Bias(np.zeros(3)))
+    >>> net = Network([low, Layer(Dense(np.eye(2, 3)), Leaky(0), SLTT())])
+    >>> {name: value.shape for name, value in net.get().items()}
+    {'0.W': (3, 2), '0.b': (3,), '1.W': (2, 3)}
+
+    One step up, and the error of its output down:
+
+    >>> target = np.array([1])
+    >>> logits = net.step(np.array([[1.0, 1.0]]))
+    >>> net.learn(cross_entropy(logits, target)[1], target, np.array([True]))
+    >>> net.grads()["1.W"]
+    array([[ 0.5,  0.5,  0.5],
+           [-0.5, -0.5, -0.5]])
     """
 
     def __init__(self, row, dtype=None):
@@ -293,6 +310,16 @@ def run(net, x, target, loss, inside, *, rng=None, online=None):
     Notes
     -----
     S-TLLR eqs. (9), (12), (13), Algorithm 1.
+
+    Examples
+    --------
+    >>> from stllr_ref import LIF, OTTT, SLTT, Dense, Leaky, cross_entropy, window
+    >>> low = Layer(Dense(np.ones((3, 2))), LIF(gamma=0.5, theta=1, psi="triangle"), OTTT(0.5))
+    >>> net = Network([low, Layer(Dense(np.eye(2, 3)), Leaky(0), SLTT())])
+    >>> x, target = np.ones((4, 5, 2)), np.array([0, 1, 1, 0, 1])
+    >>> logits, grads = run(net, x, target, cross_entropy, window(4, [4] * 5, last=2))
+    >>> logits.shape, grads["0.W"].shape
+    ((4, 5, 2), (3, 2))
     """
     x, inside = check_run(net, x, target, inside)
     net.reset(rng)

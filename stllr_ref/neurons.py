@@ -92,6 +92,11 @@ class Leaky:
     ----------
     gamma : float
         Part of the potential kept per step, 0 <= gamma <= 1 (kappa in e-prop's papers).
+
+    Examples
+    --------
+    >>> drive(Leaky(gamma=0.5), np.array([1.0, 0.0, 1.0]))[1]
+    array([1.  , 0.5 , 1.25])
     """
 
     gamma: float
@@ -104,11 +109,11 @@ class Leaky:
         return u, np.ones_like(u)
 
     def rest(self, u, y):
-        """Return gamma u, what the next step keeps."""
+        """Return gamma u, what the next step keeps, shape of u [B, ...]."""
         return self.gamma * u
 
     def slope(self, u, y, psi, attached=False):
-        """Return d rest / d u = gamma."""
+        """Return d rest / d u = gamma, a float for u of any shape."""
         return self.gamma
 
 
@@ -116,6 +121,12 @@ def drive(neuron, current):
     """Run a neuron on an input current [T, ...], from potential 0.
 
     Return potential u and output y at every step, both [T, ...]; eqs. (1), (2).
+
+    >>> u, y = drive(LIF(gamma=0.5, theta=1, psi="triangle"), np.full(4, 0.75))
+    >>> u
+    array([0.75   , 1.125  , 0.8125 , 1.15625])
+    >>> y
+    array([0., 1., 0., 1.])
     """
     kept, us, ys = np.zeros_like(current[0]), [], []
     for now in current:

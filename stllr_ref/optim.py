@@ -33,8 +33,18 @@ class SGD:
     Parameters
     ----------
     net : Network
+        Whose parameters it changes.
     lr : float
         Learning rate, >= 0; may be changed between steps.
+
+    Examples
+    --------
+    >>> from stllr_ref import SLTT, Dense, Layer, Leaky, Network
+    >>> net = Network([Layer(Dense(np.ones((2, 3))), Leaky(0), SLTT())])
+    >>> SGD(net, lr=0.1).step({"0.W": np.full((2, 3), 5.0)})
+    >>> net.get()["0.W"]
+    array([[0.5, 0.5, 0.5],
+           [0.5, 0.5, 0.5]])
     """
 
     def __init__(self, net, lr):
@@ -52,6 +62,7 @@ class Adam:
     Parameters
     ----------
     net : Network
+        Whose parameters it changes.
     lr : float
         Learning rate, >= 0; may be changed between steps.
     betas : (float, float)

@@ -40,8 +40,8 @@ class STLLR:
     psi : callable, str or None
         Psi of the eligibility; None is the neuron's own.  `spike` makes it STDP.
     bias_decay : float
-        0: the published bias, delta psi without alpha or trace.  lam_pre: the causal term, alpha_pre included, for an
-        input that is always 1 (at lam_pre 0 the two differ by alpha_pre, and this field means the published one).
+        0: the published bias, delta psi, with neither alpha nor trace.  lam_pre: the causal term, alpha_pre included, of a
+        synapse whose input is always 1.  (Where lam_pre itself is 0, the published one is meant.)
 
     Notes
     -----
@@ -91,12 +91,16 @@ class STLLR:
         return self.alpha_pre * psi, scale * past
 
     def bias_post(self, psi, eligible):
-        """Return the post factor of the bias: the neuron's psi (published), or the causal one of the eligibility's Psi."""
+        """Return the post factor of the bias, [B, ...]: the neuron's psi (published), or the causal one of the eligibility's Psi."""
         return self.alpha_pre * eligible if self.bias_decay else psi
 
 
 def OTTT(gamma, bias_decay=0.0):
-    """Return OTTT's rule for a layer of leak gamma (Xiao et al. 2022): S-TLLR without its non-causal half."""
+    """Return OTTT's rule for a layer of leak gamma (Xiao et al. 2022): S-TLLR without its non-causal half.
+
+    >>> OTTT(0.5) == STLLR(lam_pre=0.5, lam_post=0, alpha_pre=1, alpha_post=0)
+    True
+    """
     return STLLR(lam_pre=gamma, lam_post=0, alpha_pre=1, alpha_post=0, bias_decay=bias_decay)
 
 

@@ -37,7 +37,19 @@ def _project(vector, B, out):
 
 
 class DFA:
-    """Direct feedback alignment: the output error through fixed random weights B [O, ...]; S-TLLR section on DFA."""
+    """Direct feedback alignment: the output error through fixed random weights; S-TLLR section on DFA.
+
+    Parameters
+    ----------
+    B : ndarray, shape [O, ...]
+        A row for each of the O outputs of the network, shaped as the output of the layer that is taught.
+
+    Examples
+    --------
+    >>> signal = DFA(np.array([[1.0, 0.0, 2.0], [0.0, 1.0, -2.0]]))
+    >>> signal.delta(err=np.array([[-0.5, 0.5]]), target=None, out=np.zeros((1, 3)))
+    array([[-0.5,  0.5, -2. ]])
+    """
 
     def __init__(self, B):
         self.B = _feedback(B)
@@ -48,7 +60,12 @@ class DFA:
 
 
 class sDFA:
-    """Sign-concordant DFA: only the sign of the output error goes through B [O, ...]."""
+    """Sign-concordant DFA: only the sign of the output error goes through B [O, ...], as in `DFA`.
+
+    >>> signal = sDFA(np.array([[1.0, 0.0, 2.0], [0.0, 1.0, -2.0]]))
+    >>> signal.delta(err=np.array([[-0.5, 0.25]]), target=None, out=np.zeros((1, 3)))
+    array([[-1.,  1., -4.]])
+    """
 
     def __init__(self, B):
         self.B = _feedback(B)
@@ -96,7 +113,12 @@ class Adaptive:
 
 
 class DRTP:
-    """Direct random target projection: the one-hot target through B [O, ...], no error at all (Frenkel et al. 2021)."""
+    """Direct random target projection: the one-hot target through B [O, ...], no error at all (Frenkel et al. 2021).
+
+    >>> signal = DRTP(np.array([[1.0, 0.0, 2.0], [0.0, 1.0, -2.0]]))
+    >>> signal.delta(err=None, target=np.array([1]), out=np.zeros((1, 3)))
+    array([[ 0.,  1., -2.]])
+    """
 
     def __init__(self, B):
         self.B = _feedback(B)
@@ -165,7 +187,7 @@ class Frozen:
     """No signal: what is below never changes; the control that shows what the layers above can do alone."""
 
     def delta(self, err, target, out):
-        """Return None: nothing arrives."""
+        """Return None, whatever the shape of out: nothing arrives."""
         return None
 
 

@@ -86,14 +86,14 @@ def _mirror(v):
 
 
 def fast_sigmoid_primitive(v):
-    """Return the integral of `fast_sigmoid` from -inf to v, real or complex; range (0, 0.02)."""
+    """Return the integral of `fast_sigmoid` from -inf to v, shape of v, real or complex; range (0, 0.02)."""
     s, a = _mirror(v)
     tail = 0.01 / (1 + 100 * a)
     return np.where(s < 0, tail, 0.02 - tail)
 
 
 def triangle_primitive(v):
-    """Return the integral of `triangle` from -inf to v, real or complex; range [0, 0.3]."""
+    """Return the integral of `triangle` from -inf to v, shape of v, real or complex; range [0, 0.3]."""
     s, a = _mirror(v)
     rest = np.where(a.real < 1, 1 - a, 0)  # beyond the foot of the triangle nothing is left to integrate
     tail = 0.15 * rest * rest
@@ -101,7 +101,7 @@ def triangle_primitive(v):
 
 
 def sigmoid_primitive(v):
-    """Return the integral of `sigmoid` from -inf to v, real or complex; range (0, 1)."""
+    """Return the integral of `sigmoid` from -inf to v, shape of v, real or complex; range (0, 1)."""
     s, a = _mirror(v)
     e = np.exp(-4 * a)
     tail = e / (1 + e)
@@ -109,7 +109,7 @@ def sigmoid_primitive(v):
 
 
 def arctan_primitive(v):
-    """Return the integral of `arctan` from -inf to v, real or complex; range (0, pi/10)."""
+    """Return the integral of `arctan` from -inf to v, shape of v, real or complex; range (0, pi/10)."""
     return np.arctan(10 * v) / 10 + np.pi / 20
 
 
@@ -123,7 +123,11 @@ PRIMITIVE = {
 
 
 def psi_of(psi):
-    """Return the function of a name in PSI, or psi itself if it is a function of v; refused otherwise."""
+    """Return the function of a name in PSI, or psi itself if it is a function of v; refused otherwise.
+
+    >>> psi_of("triangle") is triangle
+    True
+    """
     if callable(psi):
         return psi
     return PSI[checks.choice("psi", psi, tuple(PSI))]

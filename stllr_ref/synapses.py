@@ -22,6 +22,17 @@ class Dense:
     ----------
     W : weight or ndarray, shape [N_out, N_in]
         `Plain`, `Standardised`, or an array (plain).
+
+    Examples
+    --------
+    >>> synapse = Dense(np.array([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]))
+    >>> synapse.forward(np.array([[1.0, 0.0, 1.0]]))
+    array([[4., 0.]])
+    >>> synapse.backward(np.array([[1.0, -1.0]]))
+    array([[1., 1., 3.]])
+    >>> synapse.outer(post=np.array([[1.0, -1.0]]), pre=np.array([[1.0, 2.0, 3.0]]))
+    array([[ 1.,  2.,  3.],
+           [-1., -2., -3.]])
     """
 
     axes = 1  # of one sample
@@ -63,6 +74,12 @@ class Conv2d:
     Notes
     -----
     H' = (H + 2 padding - k) // stride + 1.  Each verb is one matrix product, with the patches as columns (im2col).
+
+    Examples
+    --------
+    >>> synapse = Conv2d(np.ones((8, 2, 3, 3)), stride=2)
+    >>> synapse.forward(np.ones((5, 2, 16, 16))).shape
+    (5, 8, 8, 8)
     """
 
     axes = 3
@@ -141,13 +158,18 @@ class Bias:
     ----------
     b : ndarray, shape [N] or [C, 1, 1]
         Its shape says over which axes it is shared: where b has a 1, and over all leading axes.
+
+    Examples
+    --------
+    >>> Bias(np.zeros(2)).outer(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([4., 6.])
     """
 
     def __init__(self, b):
         self.weight = as_weight(b)
 
     def forward(self, x=None):
-        """Return b, to be broadcast over whatever it is added to."""
+        """Return b, [N] or [C, 1, 1], to be broadcast over whatever it is added to."""
         return self.weight.value
 
     def outer(self, post, pre=1.0):

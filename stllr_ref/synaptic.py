@@ -73,6 +73,10 @@ def EProp(gamma, kappa=0.0):
     ebar_ij[t] = kappa ebar_ij[t-1] + psi_i[t] tr(x_j; gamma)[t].  At kappa 0 it is OTTT with an exact bias.  The filter
     is not normalised (the authors' TensorFlow code multiplies by 1 - kappa).  Equal to BPTT with one spiking layer, soft or
     no reset, detached, no error through V.
+
+    >>> rule = EProp(gamma=0.9, kappa=0.8)
+    >>> rule.decays, rule.beta
+    ((0.9,), 0.8)
     """
     gamma, kappa = checks.number("gamma", gamma, 0, 1), checks.number("kappa", kappa, 0, 1)
     return Filtered(OTTT(gamma, bias_decay=gamma), kappa)

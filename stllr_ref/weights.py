@@ -40,6 +40,12 @@ class Standardised:
     -----
     value = gain c / sqrt(s2), c = W - mean(W), s2 = n sum(c c)/(n - 1) + 1e-4, as in the authors' code: the variance
     is unbiased.  The paper does not mention it; without it the initial scale of W matters, with it only its direction.
+
+    Examples
+    --------
+    >>> Standardised(np.array([[1.0, 2.0, 3.0], [20.0, 40.0, 60.0]]), gain=[1, 2]).value.round(4) + 0.0
+    array([[-0.5773,  0.    ,  0.5773],
+           [-1.1547,  0.    ,  1.1547]])
     """
 
     EPS = 1e-4
@@ -88,7 +94,11 @@ def as_weight(W):
 def kaiming(rng, n_out, *fan_in):
     """Return normal random weights [n_out, *fan_in] with variance 2 / fan-in (float64), from the Generator rng.
 
-    He et al. 2015, "fan_in" form.  `kaiming(rng, 3, 5)` is a matrix, `kaiming(rng, 8, 2, 3, 3)` a bank of 3x3 filters.
+    He et al. 2015, "fan_in" form: a matrix for `Dense`, a bank of filters for `Conv2d`.
+
+    >>> rng = np.random.default_rng(0)
+    >>> kaiming(rng, 3, 5).shape, kaiming(rng, 8, 2, 3, 3).shape
+    ((3, 5), (8, 2, 3, 3))
     """
     return rng.normal(0, np.sqrt(2 / np.prod(fan_in)), (n_out, *fan_in))
 

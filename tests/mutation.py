@@ -7,6 +7,7 @@ tests/mutation.md; each survivor needs its reason in tests/survivors.json, and e
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -57,11 +58,19 @@ def tests_of(module):
     return [f"tests/{name}.py" for name in MODULES[module].split()]
 
 
+def code(name):
+    """Return the code of a file from the root without its docstrings and comments, which no test of a module can notice."""
+    tree = ast.parse((ROOT / name).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body[0].value.value = ""
+    return ast.unparse(tree)
+
+
 def session(module):
-    """Return the path of a module's data base: another one when the module or one of its tests is no longer the same."""
-    sources = [f"stllr_ref/{module}.py", "tests/oracles.py", *tests_of(module)]
-    state = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in sources) + f"{SEED} {SHARE}".encode()).hexdigest()[:12]
-    return PLACE / f"{module.replace('/', '-')}-{state}.sqlite"
+    """Return the path of a module's data base: another one when the code of the module or of one of its tests is no longer the same."""
+    sources = [code(name) for name in (f"stllr_ref/{module}.py", "tests/oracles.py", *tests_of(module))]
+    return PLACE / f"{module.replace('/', '-')}-{hashlib.sha256(f'{SEED} {SHARE} {sources}'.encode()).hexdigest()[:12]}.sqlite"
 
 
 def command(module):
@@ -117,7 +126,7 @@ def draw(module):
     from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
     with use_db(session(module), WorkDB.Mode.open) as db:
-        items = sorted(db.work_items, key=lambda item: str(item.mutations))
+        items = sorted(db.work_items, key=lambda item: str([(m.operator_name, m.operator_args, m.occurrence) for m in item.mutations]))
         chosen = random.Random(f"{SEED} {module}").sample(items, min(SHARE, len(items)))
         left = {item.job_id for item in items} - {item.job_id for item in chosen}
         db.set_multiple_results(sorted(left), WorkResult(worker_outcome=WorkerOutcome.SKIPPED))

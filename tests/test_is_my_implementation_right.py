@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pages
 import plain_stllr
 import pytest
 
@@ -17,6 +18,7 @@ from stllr_ref import __main__ as cli
 from stllr_ref import oracle
 from stllr_ref.oracle import Verdict, contract, verdict
 from stllr_ref.oracle.slips import CAUSES
+from stllr_ref.surrogates import PSI
 
 PATH = Path(__file__).parents[1] / "chapters" / "is_my_implementation_right.md"
 PAGE = PATH.read_text(encoding="utf-8")
@@ -127,6 +129,31 @@ def test_the_words_that_the_page_quotes_are_those_of_a_verdict():
     slipped = {name: value.astype(float) for name, value in plain_stllr.answer(case, slip="undecayed reset", dtype=np.float32).items()}
     assert f'"{verdict(case, slipped).cause}"' in flat
     assert f'"{verdict(case, {"dW": np.round(oracle.expected(case)["dW"], 4)}).cause}"' in flat
+
+
+@pytest.mark.parametrize("post_trace", ["code", "paper"])
+@pytest.mark.parametrize("reset", ["soft", "hard", "none"])
+def test_the_step_of_the_page_is_that_of_the_right_answers(reset, post_trace):
+    """Its lines, run as they are printed for one neuron of a case, give the answers that a verdict expects."""
+    whole = oracle.case("recurrent", reset=reset, post_trace=post_trace)
+    fires = oracle.expected(whole)["y"][:, 0].mean(0)
+    i = slice(*(np.flatnonzero((fires > 0.1) & (fires < 0.9))[0] + [0, 1]))
+    case = {**whole, "x": whole["x"][:, :1], "W": whole["W"][i], "V": whole["V"][i, i], "delta": whole["delta"][:, :1, i], "b": np.array([0.05])}
+    right = {name: value[:, 0] if value.ndim == 3 else value for name, value in oracle.expected(case).items()}
+    (box,) = [code for _, code in pages.blocks(PAGE) if "tr_x[t]" in code]
+    lines = pages.statements(box, reset, post_trace)
+    assert len(lines) == 7
+    row = next(row for row in rows("in the answer") if row[0] == "`tr_psi`")[2]
+    lines.insert(3, "tr_psi[t] = " + row.partition(":")[0].replace("lam_post tr", "lam_post*tr"))
+    numbers = {name: case[name] for name in ("gamma", "theta", "lam_pre", "lam_post", "alpha_pre", "alpha_post")}
+    arrays = dict(x=case["x"][:, 0], W=case["W"][0], V=case["V"][0, 0], b=case["b"][0], delta=case["delta"][:, 0, 0])
+    inside = np.arange(len(case["x"])) >= len(case["x"]) - case["last"]
+    found = pages.computed(lines, inside, Psi=PSI[case["psi"]], **numbers, **arrays)
+    assert 0 < right["y"].sum() < len(right["y"]) and right["dW"].all()
+    for name in ("u", "y", "psi", "tr_psi"):
+        np.testing.assert_allclose(found[name][:-1], right[name][:, 0], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(found["tr_x"][:-1], right["tr_x"], rtol=1e-12)
+    np.testing.assert_allclose(found["dW"], right["dW"][0], rtol=1e-11)
 
 
 def test_two_slips_at_once_get_likely_or_no_name():

@@ -1,4 +1,4 @@
-"""README and pages keep their word: every Python block runs, prints what is shown, is as short as promised; links lead somewhere."""
+"""README and pages keep their word: every Python block runs, prints what is shown, is as short as promised."""
 
 import contextlib
 import io
@@ -6,7 +6,11 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
+import pages
 import pytest
+
+from stllr_ref import LIF, STLLR, Bias, Dense, Layer, triangle
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,36 +87,24 @@ def test_a_rule_and_a_psi_of_mine_take_15_lines_and_teach_something(own):
     assert names["grads"]["0.W"].any()
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"chapters/{p.name}" for p in sorted((ROOT / "chapters").glob("*.md")))])
-def test_every_file_that_a_page_points_to_exists(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-        assert ((ROOT / page).parent / target).exists(), target
-
-
 def test_the_step_box_is_the_one_of_the_code():
-    """The seven lines of the README, computed as printed for one neuron with two inputs, are what a layer does."""
-    import numpy as np
-
-    from stllr_ref import LIF, STLLR, Dense, Layer, triangle
-
-    gamma, theta, lam_pre, lam_post, alpha_pre, alpha_post = 0.7, 0.5, 0.8, 0.3, 1.5, -0.6
-    W, x, delta = np.array([[0.6, -0.2]]), np.array([[1.0, 0], [1, 1], [0, 1], [1, 1]]), [0.3, -1.0, 0.7, 0.4]
-    rule = STLLR(lam_pre=lam_pre, lam_post=lam_post, alpha_pre=alpha_pre, alpha_post=alpha_post)
-    layer = Layer(Dense(W), LIF(gamma, theta, triangle), rule)
-    u, y, psi, tr_x, past, dW, fired = 0.0, 0.0, 0.0, np.zeros(2), 0.0, np.zeros(2), 0
-    for t in range(4):
-        u = gamma * (u - theta * y) + W[0] @ x[t]
-        y = float(u > theta)
-        past = lam_post * past + psi
-        psi = 0.3 * max(1 - abs(u - theta), 0)
-        tr_x = lam_pre * tr_x + x[t]
-        dW += delta[t] * (alpha_pre * psi * tr_x + alpha_post * past * x[t])
-        assert layer.step(x[t : t + 1])[0, 0] == y
-        layer.learn(np.array([[delta[t]]]))
-        fired += y
-    assert 0 < fired < 4
-    np.testing.assert_allclose(layer.grads()["W"][0], dW, rtol=1e-12)
+    """The seven lines of the README, run as they are printed for one neuron with two inputs, are what a layer does."""
+    numbers = dict(gamma=0.7, theta=0.5, lam_pre=0.8, lam_post=0.3, alpha_pre=1.5, alpha_post=-0.6)
+    W, V, b = np.array([[0.6, -0.2]]), np.array([[-0.25]]), np.array([0.1])
+    x, delta, inside = np.array([[1.0, 0], [1, 1], [0, 1], [1, 1], [1, 0]]), np.array([0.3, -1.0, 0.7, 0.4, -0.2]), [False, True, True, True, True]
+    (box,) = [code for _, code in pages.blocks(README) if "tr_x[t]" in code]
+    box = pages.statements(box)
+    assert len(box) == 7
+    found = pages.computed(box, inside, x=x, W=W[0], V=V[0, 0], b=b[0], delta=delta, Psi=triangle, **numbers)
+    rule = STLLR(**{name: value for name, value in numbers.items() if name[0] in "la"})
+    layer = Layer(Dense(W), LIF(numbers["gamma"], numbers["theta"], triangle), rule, V=Dense(V), bias=Bias(b))
+    for t, on in enumerate(inside):
+        assert layer.step(x[t : t + 1])[0, 0] == found["y"][t]
+        assert layer.now.u[0, 0] == pytest.approx(found["u"][t], rel=1e-14)
+        if on:
+            layer.learn(delta[t : t + 1, None])
+    assert 0 < found["y"].sum() < 5
+    np.testing.assert_allclose(layer.grads()["W"][0], found["dW"], rtol=1e-12)
 
 
 def test_the_table_of_equations_is_the_index():
@@ -124,7 +116,5 @@ def test_the_table_of_equations_is_the_index():
 
 
 def test_the_page_of_the_family_has_the_table_of_the_library():
-    import pages
-
     page = (ROOT / "chapters" / "family.md").read_text(encoding="utf-8")
     assert pages.family_table() in page and pages.family_differences() in page
