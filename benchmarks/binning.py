@@ -117,8 +117,8 @@ def ratio(events=10_000_000, repeats=5):
 def main():
     """Print a table of seconds and ratios."""
     parser = argparse.ArgumentParser(description="Time binning against tonic's ToFrame.")
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--events", type=int, default=10_000_000, metavar="N", help="events of the recording (default 10000000)")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="calls of each, medians are shown (default 5)")
     args = parser.parse_args()
     print(f"{'convention':22}{'ours s':>9}{'tonic s':>9}{'ratio':>8}")
     for row in ratio(args.events, args.repeats).values():

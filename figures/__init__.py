@@ -1,4 +1,7 @@
-"""Figures of the chapters: in chNN.py one function chNN_name(rng) -> Figure for each; make_all.py draws them all."""
+"""Figures of the chapters: in chNN one function chNN_name(rng) -> Figure for each; make_all.py draws them all.
+
+Where a chapter has more than one idea, chNN is a folder with a module for each; a notebook finds all it calls in chNN itself.
+"""
 
 from pathlib import Path
 

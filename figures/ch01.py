@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import COLOURS
+from figures.drawing import beside, ticks
 from stllr_ref import LIF
 from stllr_ref.neurons import drive
 
@@ -27,18 +28,17 @@ def ch01_three_resets(rng):
     times = np.arange(len(x))
     figure, (top, *below) = plt.subplots(4, figsize=(6.4, 6), sharex=True, height_ratios=[1.1, 1, 1, 1])
     for row, spikes in enumerate(x.T):
-        top.plot(times[spikes > 0], np.full(int(spikes.sum()), row), "|", color=COLOURS["pre"], markersize=9, markeredgewidth=1.8)
+        ticks(top, spikes, row)
     top.set_yticks(range(len(WEIGHTS)), [f"w = {w:+.1f}" for w in WEIGHTS])
     top.set(ylim=(len(WEIGHTS) - 0.5, -0.5), title="input spikes, with the weight of each synapse")
     for axes, (reset, name) in zip(below, RESETS.items()):
         u, y = drive(neuron(reset, gamma=0.8), x @ WEIGHTS)
         axes.axhline(1, color=COLOURS["control"], linestyle="--", linewidth=1)
         axes.plot(times, u, color=COLOURS["post"], marker=".", markersize=4, linewidth=1)
-        axes.plot(times[y > 0], np.full(int(y.sum()), u.max() * 1.18), "|", color=COLOURS["post"], markersize=9, markeredgewidth=1.8)
+        ticks(axes, y, u.max() * 1.18, COLOURS["post"])
         axes.set(ylabel="potential u", title=f"{name}: {int(y.sum())} spikes (ticks)")
     below[-1].set_xlabel("time (steps)")
-    at_the_end = below[0].get_yaxis_transform()  # x in parts of the panel's width, y in the units of the data
-    below[0].text(1.01, 1, "threshold", transform=at_the_end, va="center", color=COLOURS["control"])
+    beside(below[0], 1, "threshold", COLOURS["control"])
     return figure
 
 

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from figures import COLOURS, ch01
+from figures.drawing import beside, ticks
 from stllr_ref.neurons import drive
 from stllr_ref.traces import trace
 
@@ -11,7 +12,6 @@ TRAIN, LAM = np.array([1.0, 0, 0, 1, 1, 0, 0, 1]), 0.8  # the train and the deca
 GOLDEN = (np.sqrt(5) - 1) / 2  # the decay at which a spike now weighs as much as the last two steps: lam + lam^2 = 1
 TWO = np.array([[0.0, 0, 1], [1, 1, 0]])  # two trains [2, 3] that have one trace where lam is GOLDEN
 KEPT = 21  # steps after which the weight of a spike is below 1 %, for LAM
-TICK = dict(markersize=9, markeredgewidth=1.8)
 
 
 def slip_late(x, lam):
@@ -36,16 +36,6 @@ def jump(rng, n):
     """Return spikes [300, n] of neurons that fire in every tenth step at first, and in every second from step 150 on."""
     rate = np.where(np.arange(300) < 150, 0.1, 0.5)
     return (rng.random((300, n)) < rate[:, None]).astype(float)
-
-
-def ticks(axes, spikes, height, colour=COLOURS["pre"]):
-    """Draw the spikes [T] of one neuron as ticks at a height."""
-    axes.plot(np.flatnonzero(spikes), np.full(int(spikes.sum()), height), "|", color=colour, **TICK)
-
-
-def beside(axes, height, text, colour=COLOURS["post"]):
-    """Write a label at the right edge of a panel, at a height of its data."""
-    axes.text(1.01, height, text, transform=axes.get_yaxis_transform(), va="center", color=colour)
 
 
 def ch02_remember(rng):

@@ -1,15 +1,14 @@
 """Figures of chapter 7: the window of STDP, redrawn by S-TLLR pair by pair, and what its non-causal half does to a gradient."""
 
-import csv
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from figures import COLOURS, LINES, ch03, ch06
+from figures import COLOURS, LINES, ch03, ch06, results
+from figures.one_neuron import causal
 from stllr_ref import LIF, STLLR, Dense, Layer, bptt, cosine, cross_entropy, engine, gradcheck, network, training, triangle, window
 from stllr_ref.experiments import classify, digits
 from stllr_ref.traces import stdp_window
@@ -63,7 +62,7 @@ def measured(rule, delta):
 
 def slopes(seeds, alpha_post, lam_pre=ch06.GAMMA, depth=1):
     """Return the cosine with BPTT of the lowest W of chapter 6's networks, [seeds], with a non-causal half of decay 0.2."""
-    rule = replace(ch06.causal(lam_pre), lam_post=0.2, alpha_post=alpha_post)
+    rule = replace(causal(lam_pre), lam_post=0.2, alpha_post=alpha_post)
     return ch06.closeness(ch06.many(seeds, depth=depth, rule=rule))[0]
 
 
@@ -136,12 +135,11 @@ def trained(**change):
 
 
 def published(table, task):
-    """Return "rule, lam_pre, alpha_post" -> test accuracies in %, a list with one a seed, of a task in results/<table>.csv."""
-    path, found = Path(__file__).parents[1] / "results" / f"{table}.csv", {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            if row["task"] == task and row["rule"] == "stllr":
-                found.setdefault((float(row["lam_pre"]), float(row["alpha_post"])), []).append(100 * float(row["test"]))
+    """Return (lam_pre, alpha_post) -> test accuracies of S-TLLR in %, a list with one a seed, of a task in results/<table>.csv."""
+    found = {}
+    for row in results.rows(table):
+        if row["task"] == task and row["rule"] == "stllr":
+            found.setdefault((float(row["lam_pre"]), float(row["alpha_post"])), []).append(100 * float(row["test"]))
     return found
 
 

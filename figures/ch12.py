@@ -1,14 +1,12 @@
 """Figures of chapter 12: what the rule costs, by formula, in print and as counted; and the silence that it cannot bridge."""
 
-import csv
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from figures import COLOURS, LINES
+from figures import COLOURS, LINES, results
 from stllr_ref import (
     LIF,
     OTTT,
@@ -37,7 +35,6 @@ MOVED = {  # what is changed in the settings of the study
     "leak: gamma 0.88": {"gamma": 0.88},
     "learning rate x 4": {"lr": 4 * BASE.lr},
 }
-STORED = Path(__file__).parents[1] / "results" / "delay.csv"
 
 
 def build(alpha_post=-1.0, sizes=SIZES):
@@ -94,11 +91,10 @@ def ch12_ratios(rng):
 def stored():
     """Return (rule, silent steps, "end" or "every step") -> test accuracy of five seeds in per cent, from results/delay.csv."""
     out = {}
-    with open(STORED, newline="") as file:
-        for row in csv.DictReader(file):
-            if row["rule"] != "stllr" or float(row["alpha_post"]) == 0:
-                where = "end" if row["last"] == str(BASE.last) else "every step"
-                out.setdefault((row["rule"], int(row["task"].split()[1]), where), []).append(100 * float(row["test"]))
+    for row in results.rows("delay"):
+        if row["rule"] != "stllr" or float(row["alpha_post"]) == 0:
+            where = "end" if row["last"] == str(BASE.last) else "every step"
+            out.setdefault((row["rule"], int(row["task"].split()[1]), where), []).append(100 * float(row["test"]))
     return {key: np.array(values) for key, values in out.items()}
 
 

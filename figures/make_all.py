@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import pkgutil
 import sys
 from pathlib import Path
 
@@ -11,17 +12,19 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from figures import use_style
+from stllr_ref import plots
 
 HERE = Path(__file__).parent
-UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}  # format -> metadata: the same bytes every time
-DPI = {"svg": "figure", "pdf": 200, "png": 200}  # format -> of its pixels
+SLIDES = HERE.parent / "runs" / "figures"  # not beside the committed ones
+UNDATED = {"svg": {}, "pdf": {"CreationDate": None}, "png": {}}  # format -> metadata, for the same bytes every time; SVG by plots.save
 MOVING = {"ch11_flow": ("ch11", "animate_ch11_flow", 0), "online_step": ("online", "animate_online", 1)}  # GIF -> module, function, seed
 
 
 def functions():
     """Return name -> function of every figure, in the order of the chapters."""
-    modules = [(path.stem, importlib.import_module(f"figures.{path.stem}")) for path in sorted(HERE.glob("ch[0-9][0-9].py"))]
-    return {name: value for stem, module in modules for name, value in vars(module).items() if name.startswith(f"{stem}_")}
+    chapters = [name for _, name, _ in pkgutil.iter_modules([str(HERE)]) if name.startswith("ch")]
+    modules = {chapter: vars(importlib.import_module(f"figures.{chapter}")) for chapter in chapters}
+    return {name: value for chapter, names in modules.items() for name, value in names.items() if name.startswith(f"{chapter}_")}
 
 
 def chosen(words):
@@ -40,8 +43,11 @@ def build(folder=HERE, words=(), kind="svg"):
     with threadpool_limits(1):
         for name, draw in chosen(words).items():
             path, figure = Path(folder) / f"{name}.{kind}", draw(np.random.default_rng(0))
-            figure.savefig(path, metadata=UNDATED[kind], dpi=DPI[kind])
-            plt.close(figure)
+            if kind == "svg":
+                plots.save(figure, path)
+            else:
+                figure.savefig(path, metadata=UNDATED[kind], dpi=200)
+                plt.close(figure)
             yield path
         for name, (module, function, seed) in MOVING.items():
             if kind == "svg" and (not words or name.startswith(tuple(words))):
@@ -55,16 +61,17 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="figures", description="Draw the figures of the chapters; with --format for slides.")
     parser.add_argument("name", nargs="*", help="chapters or figures, such as ch06 or ch06_cloud (default: all)")
     parser.add_argument("--format", choices=UNDATED, default="svg")
-    parser.add_argument("--out", type=Path, default=HERE, metavar="DIR", help="default: where the committed ones are")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: where the committed ones are; of pdf and png runs/figures")
     args = parser.parse_args(argv)
+    out = args.out or (HERE if args.format == "svg" else SLIDES)
     try:
         if not chosen(args.name) and args.format != "svg":
             raise ValueError(f"--format: got {args.format} for {' '.join(args.name)}, expected svg: what moves is a GIF")
-        args.out.mkdir(parents=True, exist_ok=True)
-        for path in build(args.out, args.name, args.format):
+        out.mkdir(parents=True, exist_ok=True)
+        for path in build(out, args.name, args.format):
             print(path)
     except OSError as bad:
-        print(f"figures: --out: got {args.out} ({bad.strerror}), expected a folder that can be written", file=sys.stderr)
+        print(f"figures: --out: got {out} ({bad.strerror}), expected a folder that can be written", file=sys.stderr)
         return 2
     except ValueError as bad:
         print(f"figures: {bad}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The online step in motion: `python -m figures.online` writes figures/online_step.gif, a small network that learns while it runs.
+"""The online step in motion, figures/online_step.gif (`python -m figures.make_all online_step`): a small network that learns as it runs.
 
 Everything drawn is read from the network as it runs: `record` keeps it, `draw` shows one step of it.
 """
@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import PillowWriter
 
-from figures import COLOURS, use_style
+from figures import COLOURS
 from stllr_ref import LIF, OTTT, STLLR, Dense, Layer, Leaky, Network, cross_entropy, window
 
 T, LAST, N, H, O = 18, 6, 3, 4, 2  # steps, those of the window, inputs, hidden neurons, outputs
@@ -166,9 +166,3 @@ def animate_online(rng, path=PATH):
             draw(figure, frames, t)
             writer.grab_frame()
     plt.close(figure)
-
-
-if __name__ == "__main__":
-    matplotlib.use("agg")
-    use_style()
-    animate_online(np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""Command line: `python -m stllr_ref` is the main job, `python -m stllr_ref COMMAND` anything else."""
+"""The command line of the reference: `python -m stllr_ref` is the main job, `python -m stllr_ref COMMAND` anything else."""
 
 import argparse
 import contextlib
@@ -11,9 +11,21 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 from stllr_ref.chunks import keep_freed_memory
 from stllr_ref.commands import check, cost, course, data, results, run, study
+from stllr_ref.commands.arguments import Help
 from stllr_ref.training import Diverged
 
 COMMANDS = (run, data, study, results, cost, check, course)
+ABOUT = """\
+S-TLLR, a local learning rule for spiking neural networks, in plain NumPy: a reference to read, to teach from, and to check other \
+programs against. Without a command it does the main job, `run digits`: handwritten digits seen by an event camera, learned by S-TLLR, \
+by exact BPTT, and with frozen hidden layers."""
+MORE = """\
+examples:
+  python -m stllr_ref                     the main job
+  python -m stllr_ref run digits --seeds 3
+  python -m stllr_ref run --help          what a command does, and its options
+
+exit codes: 0 done; 1 it ran and failed; 2 bad input; 130 interrupted"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser():
     """Return the parser of every command."""
-    parser = _Parser(prog="python -m stllr_ref", description=__doc__, allow_abbrev=False)
+    parser = _Parser(prog="python -m stllr_ref", description=ABOUT, epilog=MORE, formatter_class=Help, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", parser_class=_Parser, metavar="COMMAND")
     for module in COMMANDS:
         module.add(commands)

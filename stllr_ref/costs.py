@@ -81,6 +81,16 @@ def products(layers):
     return sum(s.macs + s.macs_V for s in layers)
 
 
+def _hidden(layers):
+    """Return the layers that fire."""
+    return [s for s in layers if s.fires]
+
+
+def _readouts(layers):
+    """Return the layers that do not."""
+    return [s for s in layers if not s.fires]
+
+
 def _entering(layers):
     """Return how many numbers enter synapses in a step: those of the layer below, and the layer's own spikes where it is recurrent."""
     return sum(s.n_in + s.n * (s.macs_V > 0) for s in layers)
@@ -139,41 +149,77 @@ def formulas(layers, T, last, share=1.0):
     >>> table["bptt"].memory / table["stllr"].memory, table["bptt"].macs / table["stllr"].macs
     (10.0, 2.6666666666666665)
     """
-    w, N, S = last, neurons(layers), products(layers)
-    hidden, readouts = ([s for s in layers if s.fires == fires] for fires in (True, False))
-    u, tangents = _potentials(layers), _tangents(layers)
-    n, x, e = neurons(hidden), _entering(hidden), sum(s.weights for s in hidden)  # numbers of: past, pre traces, traces a synapse
-    r, top = _entering(readouts), products(readouts)  # pre traces and products of the readout
-    j = sum(s.weights * (s.n if s.macs_V else 1) for s in hidden)  # OSTL's traces
-    carry = (T - 1) * sum(s.weights * s.macs_V for s in hidden)  # V times the traces of each weight
-    C = w * layers[-1].n * n  # once from the classes to every neuron, in each step of the window
-    ostl = ("n^3", "n^4", j) if any(s.macs_V for s in hidden) else ("n^2", "n^2", S)
+    N, S, potentials = neurons(layers), products(layers), _potentials(layers)
+    pre, past = _entering(layers), neurons(_hidden(layers))  # traces: of each number that enters a synapse, of each psi
     table = {
-        "stllr": Formula("n", "n^2", 2 * N, u + x + n + r, 3 * w * S, T * (x + n + r)),
-        "stllr0": Formula("n", "n^2", N, u + x + r, 2 * w * S, T * (x + r)),
-        "bptt": Formula("T n", "T n^2", T * N, T * N, 2 * T * S, 2 * T * N),
-        "tbptt": Formula("last n", "last n^2", w * N, T * N, 2 * w * S, 2 * w * N),
-        "rtrl": Formula("n^3", "n^4", sum(s.weights * s.n for s in layers), u + tangents, _tangent_macs(layers, T), 2 * T * tangents),
-        "sltt": Formula("0", "n^2", 0, u, 2 * w * S, 0),
-        "eprop": Formula("n^2", "n^2", S, u + x + e + r, w * (S + top), T * (x + 2 * e + r) + w * e),
-        "ostl": Formula(*ostl, u + j + n + sum(s.n for s in hidden if s.macs_V) + r, w * (S + top), T * (2 * j + r) + w * j + carry),
-        "ostl_without_h": Formula("n^2", "n^2", S, u + e + n + r, w * (S + top), T * (2 * e + r) + w * e),
-        "rstdp": Formula("n^2", "n^2", S, u + x + n + e + r, w * top, T * (x + n + 3 * e + r) + w * e),
+        "stllr": Formula("n", "n^2", 2 * N, kept=potentials + pre + past, macs=3 * last * S, other=T * (pre + past)),
+        "stllr0": Formula("n", "n^2", N, kept=potentials + pre, macs=2 * last * S, other=T * pre),
+        **_exact(layers, T, last),
+        "sltt": Formula("0", "n^2", 0, kept=potentials, macs=2 * last * S, other=0),
+        **_by_synapse(layers, T, last),
     }
-    table["ottt"] = table["eprop0"] = ottt = table["stllr0"]
+    table["ottt"] = table["eprop0"] = table["stllr0"]
+    return table | _with_other_signals(table, layers, T, last, share)
+
+
+def _exact(layers, T, last):
+    """Return name -> `Formula` of the exact rules, that of the window alone among them."""
+    N, S, tangents = neurons(layers), products(layers), _tangents(layers)
+    all_pairs = sum(s.weights * s.n for s in layers)  # of a weight and a neuron of its layer
+    return {
+        "bptt": Formula("T n", "T n^2", T * N, kept=T * N, macs=2 * T * S, other=2 * T * N),
+        "tbptt": Formula("last n", "last n^2", last * N, kept=T * N, macs=2 * last * S, other=2 * last * N),
+        "rtrl": Formula(
+            "n^3", "n^4", all_pairs, kept=_potentials(layers) + tangents, macs=_tangent_macs(layers, T), other=2 * T * tangents
+        ),
+    }
+
+
+def _by_synapse(layers, T, last):
+    """Return name -> `Formula` of the rules that keep numbers for each synapse of the hidden layers."""
+    hidden, readouts = _hidden(layers), _readouts(layers)
+    recurrent = [s for s in hidden if s.macs_V]
+    S, top, potentials = products(layers), products(readouts), _potentials(layers)
+    pre, pre_readout, past = _entering(layers), _entering(readouts), neurons(hidden)  # traces a neuron, as in `formulas`
+    traces = sum(s.weights for s in hidden)  # one a weight
+    jacobian = sum(s.weights * (s.n if s.macs_V else 1) for s in hidden)  # one a weight and neuron of its layer, where that is recurrent
+    through_V = (T - 1) * sum(s.weights * s.macs_V for s in recurrent)  # V times the traces of each weight
+    ostl = ("n^3", "n^4", jacobian) if recurrent else ("n^2", "n^2", S)
+    macs = last * (S + top)  # the error sent down, and the gradient of the readout
+    return {
+        "eprop": Formula("n^2", "n^2", S, kept=potentials + pre + traces, macs=macs, other=T * (pre + 2 * traces) + last * traces),
+        "ostl": Formula(
+            *ostl, kept=potentials + jacobian + past + neurons(recurrent) + pre_readout, macs=macs,
+            other=T * (2 * jacobian + pre_readout) + last * jacobian + through_V,
+        ),
+        "ostl_without_h": Formula(
+            "n^2", "n^2", S, kept=potentials + traces + past + pre_readout, macs=macs,
+            other=T * (2 * traces + pre_readout) + last * traces,
+        ),
+        "rstdp": Formula(
+            "n^2", "n^2", S, kept=potentials + pre + past + traces, macs=last * top, other=T * (pre + past + 3 * traces) + last * traces,
+        ),
+    }  # fmt: skip
+
+
+def _with_other_signals(table, layers, T, last, share):
+    """Return name -> `Formula` of the rules that have traces of the table, and no error sent down, or learn in fewer steps."""
+    S, top, pre_readout = products(layers), products(_readouts(layers)), _entering(_readouts(layers))
     unread = _entering(layers[:1])  # traces that the lowest layer does without
-    # Others' traces with other signals: the error is not sent down; C products bring a signal, 2 C also read the neurons first.
-    return table | {
+    hidden = neurons(_hidden(layers))
+    C = last * layers[-1].n * hidden  # brings a signal from the classes to every neuron; as many to read them first
+    ottt, sltt, stllr, eprop, ostl = (table[name] for name in ("ottt", "sltt", "stllr", "eprop", "ostl"))
+    return {
         "ottt_published": ottt._replace(kept=ottt.kept - unread, other=ottt.other - T * unread),
-        "sltt_k": table["sltt"]._replace(macs=round(2 * share * w * S)),
-        "etlp": ottt._replace(macs=round(share * w * S), other=ottt.other + round(share * C)),
-        "decolle": ottt._replace(macs=w * S, other=ottt.other + 2 * C),
-        "lls": table["sltt"]._replace(kept=u + r, macs=w * S, other=2 * C + T * r),
-        "tess": table["stllr"]._replace(macs=2 * w * S, other=table["stllr"].other + 2 * C),
-        "stdp": table["stllr"]._replace(macs=2 * w * S),
-        "osttp": table["ostl"]._replace(macs=w * top, other=table["ostl"].other + C),
-        "eprop_random": table["eprop"]._replace(macs=w * top, other=table["eprop"].other + C),
-        "eprop_adaptive": table["eprop"]._replace(kept=table["eprop"].kept + n, macs=w * top, other=table["eprop"].other + 2 * C + T * n),
+        "sltt_k": sltt._replace(macs=round(2 * share * last * S)),
+        "etlp": ottt._replace(macs=round(share * last * S), other=ottt.other + round(share * C)),
+        "decolle": ottt._replace(macs=last * S, other=ottt.other + 2 * C),
+        "lls": sltt._replace(kept=sltt.kept + pre_readout, macs=last * S, other=2 * C + T * pre_readout),
+        "tess": stllr._replace(macs=2 * last * S, other=stllr.other + 2 * C),
+        "stdp": stllr._replace(macs=2 * last * S),
+        "osttp": ostl._replace(macs=last * top, other=ostl.other + C),
+        "eprop_random": eprop._replace(macs=last * top, other=eprop.other + C),
+        "eprop_adaptive": eprop._replace(kept=eprop.kept + hidden, macs=last * top, other=eprop.other + 2 * C + T * hidden),
     }
 
 
@@ -247,14 +293,14 @@ def _counting(call, verb, fan_in, counts):
 
 
 def state_bytes(net, x=None):
-    """Return the bytes that a network, after a run, would hand to the next step: the sum of its real arrays (x is not looked at)."""
+    """Return the bytes that a network, after a run, would hand to the next step: its real arrays (x [T, B, ...] is not read)."""
     arrays = [array for layer in net.layers for array in layer.state().values()]
     arrays += [item.trace for item in net.row if getattr(item, "trace", None) is not None]  # of signals
     return sum(array.nbytes for array in arrays)
 
 
 def tangent_bytes(net, x=None):
-    """Return the bytes that RTRL would hand to the next step, after a run: its tangents beside the state of the network."""
+    """Return the bytes that RTRL, after a run, would hand on: tangents beside the network's state (x [T, B, ...] is not read)."""
     return state_bytes(net) + rtrl.state_numbers(net) * net.dtype.itemsize
 
 
@@ -284,8 +330,10 @@ def measure(run, net, x, target, loss, inside, state=state_bytes, rng=None):
 
     Parameters
     ----------
-    run, net, x, target, loss, inside, rng
-        The algorithm (`network.run`, `bptt.run` or alike) and its arguments.
+    run : callable
+        The algorithm: `network.run`, `bptt.run` or alike.
+    net, x, target, loss, inside, rng
+        As of `network.run`.
     state : callable
         (net, x) -> bytes, asked after the run; `STATE` has it for the rules that are not local.
 

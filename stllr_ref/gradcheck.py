@@ -66,7 +66,7 @@ class Twin:
         return self.neuron.rest(u.real, y.real) + 1j * self.memory * u.imag
 
     def slope(self, u, y, psi, attached=False):
-        """Return d rest / d u, as the neuron's: BPTT runs on the smooth twin too."""
+        """Return d rest / d u, shape of u or a float, as the neuron's: BPTT runs on the smooth twin too."""
         return self.neuron.slope(u, y, psi, attached)
 
 
@@ -145,7 +145,10 @@ class _LeakyTwin:
 
 
 def total_loss(net, x, target, loss, inside, summed=False):
-    """Return the loss that a run differentiates: over the window, averaged over the batch; a number, maybe complex."""
+    """Return the loss that a run differentiates: over the window, averaged over the batch; a number, maybe complex.
+
+    Arguments as of `network.run`.
+    """
     logits = forward(net, x)
     on = inside.astype(net.dtype)
     if summed:
@@ -201,6 +204,7 @@ def central_differences(net, x, target, loss, inside, *, summed=False, h=1e-5):
     For the smooth twin with every path open: where one is cut (a detached reset, no error through V, another memory) the
     gradient is the derivative of no function, so differences would answer another question; refused (ValueError).  On
     hard spikes the answer is 0: that is why surrogates are needed, and why differences never prove one.  Use float64.
+    Arguments as of `complex_step`; each array has the shape of its parameter.
     """
     for i, layer in enumerate(net.layers):
         neuron, cut = layer.neuron, None
@@ -271,7 +275,7 @@ def activity(net, x, lengths=None):
 
 
 def liveness(net, x, low=0.02, high=0.98):
-    """Return `activity`, refused (ValueError) if a layer is nearly silent or saturated.
+    """Return `activity` on x [T, B, ...], refused (ValueError) if a layer is nearly silent or saturated.
 
     A comparison on a dead network passes whatever the code does, so every comparison calls this first.
     """

@@ -3,8 +3,9 @@ r"""Training: an epoch loop around any algorithm, and predictions.
 The algorithm is an argument: `engine.run` (S-TLLR and its kin), `bptt.run`, or a function of the same signature.
 """
 
+import inspect
 from functools import partial
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from stllr_ref import checks, engine, network
 from stllr_ref.checkpoints import Checkpoint, load, save  # noqa: F401  (files are part of training, to who uses it)
 from stllr_ref.gradcheck import activity
 from stllr_ref.losses import cross_entropy, softmax, window
+from stllr_ref.network import Network
 from stllr_ref.optim import Adam, cosine_schedule
 
 
@@ -41,7 +43,12 @@ def sum_logits(logits, inside):
 
 
 def accuracy(logits, target, inside, score=window_softmax):
-    """Return the share of samples whose best score [B, O] is the target's [B], from 0 to 1."""
+    """Return the share of samples whose best score is the target's [B], from 0 to 1; logits [T, B, O], inside [T, B].
+
+    >>> logits = np.array([[[0.0, 9.0]], [[1.0, 0.0]]])
+    >>> accuracy(logits, np.array([0]), np.array([[False], [True]])), accuracy(logits, np.array([0]), np.array([[True], [True]]))
+    (1.0, 0.0)
+    """
     best = score(logits, inside).argmax(1)
     checks.same("target", np.shape(target), best.shape)
     return float((best == target).mean())
@@ -86,7 +93,11 @@ def holdout(data, share, rng):
 
 
 def batches(samples, batch, rng=None):
-    """Yield index arrays of at most `batch` of the samples, in an order drawn from rng (as they are if None)."""
+    """Yield index arrays of at most `batch` of the samples, in an order drawn from rng (as they are if None).
+
+    >>> [at.tolist() for at in batches(5, 2)]
+    [[0, 1], [2, 3], [4]]
+    """
     checks.whole("batch", batch, 1)
     order = np.arange(samples) if rng is None else rng.permutation(samples)
     for low in range(0, samples, batch):
@@ -170,23 +181,20 @@ def fit(
     Raises
     ------
     ValueError
-        If shapes, dtypes or numbers do not fit, or the checkpoint's file is damaged or that of something else.
+        If shapes, dtypes or numbers do not fit, online is asked of another algorithm than `network.run`, or the checkpoint's file is
+        damaged or that of something else.
     OSError
         If the checkpoint cannot be written; the earlier one is still there.
     Diverged
         If logits, gradients or parameters stop being finite: names epoch and layer.
     """
-    x, y, lengths = _split(train, net.dtype)
-    if not isinstance(rng, np.random.Generator):
-        raise ValueError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator")
+    data = x, y, lengths = _split(train, net.dtype)
     if validation is not None:
         _split(validation, net.dtype)
-    checks.whole("last", last, 1)
-    checks.whole("epochs", epochs, 1)
-    checks.whole("batch", batch, 1)
-    if not isinstance(checkpoint, (Checkpoint, type(None))):
-        raise ValueError(f"checkpoint: got {type(checkpoint).__name__}, expected a Checkpoint")
-    optimiser, history, run = Adam(net, lr), [], run or (network.run if online else engine.fastest(net))
+    run = run or (network.run if online else engine.fastest(net))
+    _check_fit(run, rng, last, epochs, batch, checkpoint, online)
+    optimiser, history = Adam(net, lr), []
+    loop = _Loop(net, run, optimiser, loss, metric, rng, last, batch, online)
     settings = {"last": last, "epochs": epochs, "batch": batch, "lr": lr, "x": x.shape, "online": online}
     for epoch in checkpoint.read(net, optimiser, rng, settings) if checkpoint else ():
         history.append(Epoch(*epoch))
@@ -194,20 +202,10 @@ def fit(
             return history
     for epoch in range(len(history) + 1, epochs + 1):
         optimiser.lr = lr * schedule(epoch - 1, epochs)
-        total, score, norms = 0.0, 0.0, {}
-        for at in batches(len(y), batch, rng):
-            x_b, real = _batch(x, lengths, at)
-            inside = window(len(x_b), real, last=last)
-            logits = _update(net, optimiser, run, x_b, y[at], loss, inside, rng, epoch, norms, online)
-            total += sum(float((loss(z, y[at])[0] * on).sum()) for z, on in zip(logits, inside) if on.any())
-            score += len(at) * metric(logits, y[at], inside)
-        shown = np.arange(min(batch, len(y)))
-        history.append(Epoch(
-            epoch, total / len(y), score / len(y),
-            float("nan") if validation is None else evaluate(net, validation, last=last, metric=metric),
-            activity(net, *_batch(x, lengths, shown))[0],
-            {name: float(np.mean(values)) for name, values in norms.items()},
-        ))  # fmt: skip
+        shown, score, norms = loop.epoch(data, epoch)
+        held = float("nan") if validation is None else evaluate(net, validation, last=last, metric=metric)
+        rates = activity(net, *_batch(x, lengths, np.arange(min(batch, len(y)))))[0]
+        history.append(Epoch(epoch, shown, score, held, rates, norms))
         if checkpoint:
             checkpoint.write(net, optimiser, rng, history, settings)
         if callback and callback(history[-1]):
@@ -215,25 +213,61 @@ def fit(
     return history
 
 
-def _update(net, optimiser, run, x, y, loss, inside, rng, epoch, norms, online):
-    """Take one step of the optimiser (online: one a step of the window) and return the logits; norms of gradients go to lists in norms."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, with epoch and layer
-        step = partial(_step, optimiser, epoch)
-        logits, grads = run(net, x, y, loss, inside, rng=rng, **({"online": step} if online else {}))
-        for name, grad in {**grads, "output": logits}.items():
-            if not np.isfinite(grad).all():
-                what = f"layer {len(net.layers) - 1}, output" if name == "output" else f"layer {name.split('.')[0]}, gradient of {name}"
-                raise Diverged(f"epoch {epoch}, {what}: got NaN or inf, expected finite numbers (a smaller lr may help)")
-        if not online:
-            step(grads)
-    for name, grad in grads.items():
-        norms.setdefault(name, []).append(np.linalg.norm(grad))
-    return logits
+def _check_fit(run, rng, last, epochs, batch, checkpoint, online):
+    """Refuse arguments of `fit` that are not what they should be."""
+    if not isinstance(rng, np.random.Generator):
+        raise ValueError(f"rng: got {type(rng).__name__}, expected a numpy.random.Generator")
+    for name, value in (("last", last), ("epochs", epochs), ("batch", batch)):
+        checks.whole(name, value, 1)
+    if not isinstance(checkpoint, (Checkpoint, type(None))):
+        raise ValueError(f"checkpoint: got {type(checkpoint).__name__}, expected a Checkpoint")
+    if online and not any(p.name == "online" or p.kind is p.VAR_KEYWORD for p in inspect.signature(run).parameters.values()):
+        name = f"{run.__module__}.{run.__qualname__}" if hasattr(run, "__qualname__") else repr(run)
+        raise ValueError(f"online: got True with {name}, which takes no step within a sequence, expected it with stllr_ref.network.run")
 
 
-def _step(optimiser, epoch, grads):
-    """Take one step of the optimiser; what is not finite ends the training."""
-    try:
-        optimiser.step(grads)
-    except checks.NotFinite as bad:
-        raise Diverged(f"epoch {epoch}, layer {bad} (a smaller lr may help)") from None
+class _Loop(NamedTuple):
+    """What the epochs of one training have in common."""
+
+    net: Network
+    run: Callable
+    optimiser: Adam
+    loss: Callable
+    metric: Callable
+    rng: np.random.Generator
+    last: int
+    batch: int
+    online: bool
+
+    def epoch(self, data, number):
+        """Train on every sample of data = (x, y, lengths) once; return mean loss and score, and the mean norm of each gradient."""
+        (x, y, lengths), total, score, norms = data, 0.0, 0.0, {}
+        for at in batches(len(y), self.batch, self.rng):
+            x_b, real = _batch(x, lengths, at)
+            inside = window(len(x_b), real, last=self.last)
+            logits, grads = self.update(x_b, y[at], inside, number)
+            for name, grad in grads.items():
+                norms.setdefault(name, []).append(np.linalg.norm(grad))
+            total += sum(float((self.loss(z, y[at])[0] * on).sum()) for z, on in zip(logits, inside) if on.any())
+            score += len(at) * self.metric(logits, y[at], inside)
+        return total / len(y), score / len(y), {name: float(np.mean(values)) for name, values in norms.items()}
+
+    def update(self, x, y, inside, number):
+        """Take one step of the optimiser on a batch, or online one a step of the window; return logits and gradients."""
+        step = partial(self.step, number)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below, with epoch and layer
+            logits, grads = self.run(self.net, x, y, self.loss, inside, rng=self.rng, **({"online": step} if self.online else {}))
+            for name, grad in {**grads, "output": logits}.items():
+                if not np.isfinite(grad).all():
+                    place = f"{len(self.net.layers) - 1}, output" if name == "output" else f"{name.split('.')[0]}, gradient of {name}"
+                    raise Diverged(f"epoch {number}, layer {place}: got NaN or inf, expected finite numbers (a smaller lr may help)")
+            if not self.online:
+                step(grads)
+        return logits, grads
+
+    def step(self, number, grads):
+        """Take one step of the optimiser; what is not finite ends the training."""
+        try:
+            self.optimiser.step(grads)
+        except checks.NotFinite as bad:
+            raise Diverged(f"epoch {number}, layer {bad} (a smaller lr may help)") from None

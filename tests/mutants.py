@@ -260,7 +260,7 @@ MUTANTS = {
         "test_cli.py::test_a_row_has_the_rates_and_norms_of_the_last_epoch"]),
     "RTRL said to read a signal": Mutant("experiments.report:row", '"tbptt", "rtrl", ', '"tbptt", ', ["test_cli.py::test_json_names_the_signal_where_the_rule_looks_at_it"]),
     "signal not shown": Mutant("experiments.report:label", 's.signal != "bp"', "False", ["test_cli.py::test_a_row_shows_a_signal_other_than_bp_where_the_rule_reads_it"]),
-    "LLS's neurons not read": Mutant("costs:formulas", "macs=w * S, other=2 * C + T * r)", "macs=w * S, other=C + T * r)", [
+    "LLS's neurons not read": Mutant("costs:_with_other_signals", "other=2 * C + T * pre_readout)", "other=C + T * pre_readout)", [
         "test_costs.py::test_other_work_of_signals_is_a_number_for_each_class_and_neuron"]),
     "shortcuts of 3x3": Mutant("experiments.published:resnet18", 'shortcut", c_in, c, 1,', 'shortcut", c_in, c, 3,', [
         "test_costs.py::test_resnet_18_is_the_sum_of_its_filters_on_sides_that_are_odd_too"]),

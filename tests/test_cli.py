@@ -1,7 +1,9 @@
 """The command line: the table, the files, the JSON, and one line for every mistake."""
 
+import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -488,3 +490,44 @@ def test_online_updates_are_asked_for_by_name_and_refused_where_there_are_none(t
     for words, said in refused.items():
         assert cli.main([*words, "--out", str(tmp_path / "no")]) == 2
         assert capsys.readouterr().err == f"stllr_ref: {said}\n"
+
+
+def parsers():
+    """Return command -> its parser, and that of all commands under ""."""
+    top = cli._parser()
+    (commands,) = (action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    return {"": top, **commands.choices}
+
+
+PARSERS = parsers()
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_help_fits_into_80_columns_and_breaks_no_line_inside_an_option(name, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*name.split(), "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert stopped.value.code == 0 and len(lines) > 8
+    assert [line for line in lines if len(line) > 80] == []
+    for width in range(60, 81):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert [line for line in PARSERS[name].format_help().splitlines() if line.endswith("-")] == []
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_every_option_is_explained_with_its_default(name):
+    actions = PARSERS[name]._actions
+    assert [action.dest for action in actions if not action.help and action.dest != "command"] == []
+    valued = [action for action in actions if action.default not in (None, False, argparse.SUPPRESS, [])]
+    assert [action.dest for action in valued if f"default: {action.default}" not in action.help] == []
+    assert len(actions) > 1 and (valued or name not in ("run", "study", "results", "figures"))
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_help_ends_with_an_example_that_is_a_command(name):
+    examples = [line for line in PARSERS[name].epilog.splitlines() if line.startswith("  python -m stllr_ref ")]
+    assert examples
+    for line in examples if name else ():
+        args = cli._parser().parse_args(shlex.split(line)[3:])
+        assert args.command == name and args.main

@@ -116,6 +116,15 @@ def test_settings_are_the_published_ones_typed_a_second_time():
             assert s[key] == (text if key == "psi" else pytest.approx(float(text), rel=1e-4)), (name, key)
 
 
+@pytest.mark.parametrize("name, value, expected", [
+    ("network", "vgg11", "one of vgg9, recurrent"), ("pool", "max", "one of largest, mean"), ("schedule", "step", "one of cosine, constant"),
+    ("dropout", "half", "a number"), ("dropout", 1.5, "a number from 0 to 1"), ("dropout", -0.1, "a number from 0 to 1"), ("dropout", np.nan, "a number from 0 to 1"),
+], ids=lambda value: str(value))  # fmt: skip
+def test_settings_that_are_none_are_refused_in_one_line(name, value, expected):
+    with pytest.raises(ValueError, match=f"^{name}: got {value!r}, expected {expected}$"):
+        narrow("CIFAR10DVS", **{name: value})
+
+
 def test_training_parts_of_the_whole_sets_are_counted():
     assert {name: info.train for name, info in catalogue.SETS.items()} == {
         "NMNIST": 60_000, "SHD": 8_156, "DVSGesture": 1_077, "CIFAR10DVS": 9_000, "NCALTECH101": 7_838, "MVSEC": 1,

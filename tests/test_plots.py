@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stllr_ref import costs, plots
-from stllr_ref.experiments import studies
+from stllr_ref.experiments import drawings, studies
 from stllr_ref.experiments.classify import Result
 
 matplotlib.use("agg")
@@ -56,12 +56,12 @@ def study_figure(name):
     study = studies.STUDIES[name]._replace(seeds=1)
     cost = costs.Cost(Counter(), 1, 1, 1)
     panels = studies.lines(study, {(s, seed): Result(s, seed, 0.5, 0.5, 1.0, cost, 1, [], {}) for s, seed in studies.cells(study)})
-    return plots.lines(panels, ", ".join(study.x), "y"), panels
+    return drawings.lines(panels, ", ".join(study.x), "y"), panels
 
 
 def test_a_point_is_the_mean_over_the_seeds_and_a_bar_the_standard_deviation_on_each_side():
     values = scores()
-    ax = plots.lines({"panel": {"stllr": ([0.1, 0.2, 0.4], values)}}, "lr", "test accuracy (%)").axes[0]
+    ax = drawings.lines({"panel": {"stllr": ([0.1, 0.2, 0.4], values)}}, "lr", "test accuracy (%)").axes[0]
     line, _, (bars,) = ax.containers[0]
     np.testing.assert_allclose(line.get_xydata(), np.transpose([[0.1, 0.2, 0.4], 100 * values.mean(1)]))
     spread = 100 * np.std(values, axis=1, ddof=1)
@@ -71,7 +71,7 @@ def test_a_point_is_the_mean_over_the_seeds_and_a_bar_the_standard_deviation_on_
 
 def test_the_factor_is_that_of_points_and_bars_and_one_seed_has_no_bar():
     panels = {"panel": {"stllr": ([1, 2], scores(points=2)), "bptt": ([1, 2], scores(points=2, seeds=1))}}
-    ax = plots.lines(panels, "lr", "px", factor=1).axes[0]
+    ax = drawings.lines(panels, "lr", "px", factor=1).axes[0]
     values = panels["panel"]["stllr"][1]
     heights = [np.ptp(segment[:, 1]) for segment in ax.containers[0][2][0].get_segments()]
     np.testing.assert_allclose(heights, 2 * np.std(values, axis=1, ddof=1))
@@ -82,7 +82,7 @@ def test_the_factor_is_that_of_points_and_bars_and_one_seed_has_no_bar():
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7])
 def test_every_panel_is_drawn_and_named_and_empty_places_are_blank(count):
     panels = {f"panel {i}": {"stllr": ([1, 2, 3], scores(i))} for i in range(count)}
-    figure = plots.lines(panels, "window", "accuracy")
+    figure = drawings.lines(panels, "window", "accuracy")
     shown = [ax for ax in figure.axes if ax.axison]
     assert [ax.get_title() for ax in shown] == list(panels) and all(ax.get_xlabel() == "window" for ax in shown)
     assert {ax.get_ylabel() for ax in figure.axes if ax.get_subplotspec().is_first_col()} == {"accuracy"}
@@ -96,7 +96,7 @@ def test_a_legend_has_every_label_of_every_panel_once_with_the_look_of_its_lines
         "one": {"stllr": ([1, 2, 3], scores()), "bptt": ([1, 2, 3], scores(1))},
         "two": {"bptt": ([1, 2, 3], scores(2)), "frozen": ([1, 2, 3], scores(3))},
     }
-    figure = plots.lines(panels, "x", "y")
+    figure = drawings.lines(panels, "x", "y")
     looks = {(bars.get_label(), look(bars)) for ax in figure.axes for bars in ax.containers}
     assert legend(figure) == dict(looks) and len(looks) == 3  # "bptt" looks the same in both panels
     assert sorted(legend(figure)) == ["bptt", "frozen", "stllr"] and len(figure.legends[0].get_texts()) == 3
@@ -104,7 +104,7 @@ def test_a_legend_has_every_label_of_every_panel_once_with_the_look_of_its_lines
 
 def test_words_on_the_horizontal_axis_are_in_their_order_and_at_their_points():
     at = ["sdfa", "bp", "local"]
-    ax = plots.lines({"panel": {"stllr": (at, scores()), "sltt": (at, scores(1))}}, "signal", "y").axes[0]
+    ax = drawings.lines({"panel": {"stllr": (at, scores()), "sltt": (at, scores(1))}}, "signal", "y").axes[0]
     places = {tick.get_text(): place for tick, place in zip(ax.get_xticklabels(), ax.get_xticks())}
     assert list(places) == at and sorted(places.values()) == list(places.values())
     for bars in ax.containers:
@@ -113,7 +113,7 @@ def test_words_on_the_horizontal_axis_are_in_their_order_and_at_their_points():
 
 def test_a_line_without_some_of_the_words_has_its_points_at_its_own():
     panels = {"panel": {"stllr": (["bp", "fa", "dfa"], scores()), "sltt": (["dfa", "bp"], scores(1, points=2)), "ottt": (["local"], scores(2, points=1))}}
-    ax = plots.lines(panels, "signal", "y").axes[0]
+    ax = drawings.lines(panels, "signal", "y").axes[0]
     names = [tick.get_text() for tick in ax.get_xticklabels()]
     assert [[names[int(place)] for place in bars[0].get_xdata()] for bars in ax.containers] == [at for at, _ in panels["panel"].values()]
 
@@ -137,13 +137,13 @@ def test_the_legend_of_a_study_lies_within_its_figure(name):
 
 
 def test_numbers_on_the_horizontal_axis_keep_their_distances():
-    ax = plots.lines({"panel": {"stllr": ([1, 2, 21], scores())}}, "last", "y").axes[0]
+    ax = drawings.lines({"panel": {"stllr": ([1, 2, 21], scores())}}, "last", "y").axes[0]
     assert ax.containers[0][0].get_xdata().tolist() == [1, 2, 21]
 
 
 def test_eight_settings_of_one_rule_differ_in_colour():
     labels = [f"stllr, lam_pre {i}" for i in range(8)]
-    figure = plots.lines({"panel": {label: ([1, 2], scores(points=2)) for label in labels}}, "x", "y")
+    figure = drawings.lines({"panel": {label: ([1, 2], scores(points=2)) for label in labels}}, "x", "y")
     assert len({colour for colour, *_ in drawn(figure).values()}) == 8
 
 
@@ -152,7 +152,7 @@ def test_eight_settings_of_one_rule_differ_in_colour():
 def test_no_two_of_32_lines_look_alike(rules, order):
     labels = [f"{rule}, alpha_post {i}" for i in range(-(-32 // len(rules))) for rule in rules][:32]
     labels = [labels[i * order % 32] for i in range(32)] if order > 0 else labels[::-1]
-    figure = plots.lines({"panel": {label: ([1, 2], scores(points=2)) for label in labels}}, "x", "y")
+    figure = drawings.lines({"panel": {label: ([1, 2], scores(points=2)) for label in labels}}, "x", "y")
     assert len(set(labels)) == len(drawn(figure)) == 32 and not alike(figure)
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stllr_ref import __main__, costs, plots
+from stllr_ref import __main__, costs
 from stllr_ref.data import timing
-from stllr_ref.experiments import studies, sweep
+from stllr_ref.experiments import drawings, studies, sweep
 from stllr_ref.experiments.classify import Result
 from stllr_ref.experiments.studies import STUDIES, Study
 from stllr_ref.surrogates import PSI
@@ -226,7 +226,7 @@ def test_the_command_writes_table_figure_and_csv_and_goes_on_without_running_a_t
 
 @pytest.fixture
 def command(monkeypatch, tmp_path):
-    """Return a function that runs `study delay` on made-up trials, and what sweep.run and plots.lines were given."""
+    """Return a function that runs `study delay` on made-up trials, and what sweep.run and drawings.lines were given."""
     told, drawn = [], []
 
     def run(work, cells, file, pool, **options):
@@ -243,10 +243,10 @@ def command(monkeypatch, tmp_path):
         drawn.append((panels, x, y, factor))
         return draw(panels, x, y, factor)
 
-    draw = plots.lines
+    draw = drawings.lines
     monkeypatch.setitem(STUDIES, "delay", TINY)
     monkeypatch.setattr(sweep, "run", run)
-    monkeypatch.setattr(plots, "lines", lines)
+    monkeypatch.setattr(drawings, "lines", lines)
     return lambda *options: (__main__.main(["study", "delay", "--out", str(tmp_path / "out"), *options]), told, drawn)
 
 

@@ -1,6 +1,7 @@
 """Training: the epoch loop, its seeds, predictions, files, and what stops it."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -88,6 +89,14 @@ def test_online_is_refused_where_weights_stand_still_and_a_step_that_is_not_fini
         fit(run=engine.run, online=True)
     with pytest.raises(Diverged, match="^epoch 1, "):
         fit(lr=1e308, online=True)
+
+
+@pytest.mark.parametrize("run, name", [(bptt.run, "stllr_ref.bptt.run"), (partial(bptt.run, truncated=True), "functools.partial.*")], ids=["bptt", "tbptt"])
+def test_online_is_refused_with_an_algorithm_that_takes_no_step_within_a_sequence(run, name):
+    net = build()
+    with pytest.raises(ValueError, match=f"^online: got True with {name}, which takes no step within a sequence, expected it with stllr_ref.network.run$"):
+        fit(net, run=run, online=True)
+    assert same(net.get(), build().get())
 
 
 def test_a_checkpoint_of_online_training_is_not_that_of_the_other(tmp_path):

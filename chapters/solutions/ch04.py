@@ -1,3 +1,5 @@
+"""Solutions of chapter 4."""
+
 import numpy as np
 
 

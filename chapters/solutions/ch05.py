@@ -1,3 +1,5 @@
+"""Solutions of chapter 5."""
+
 import numpy as np
 
 

@@ -1,3 +1,5 @@
+"""Solutions of chapter 6."""
+
 import numpy as np
 
 

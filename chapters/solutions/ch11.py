@@ -1,4 +1,4 @@
-"""Solutions of the exercises of chapter 11."""
+"""Solutions of chapter 11."""
 
 import numpy as np
 

@@ -1,7 +1,9 @@
-"""What several commands ask for: counts, lists of numbers, folders; a refusal is one line."""
+"""What several commands ask for: counts, lists of numbers, folders, and the help that explains them; a refusal is one line."""
 
 import argparse
+import sys
 import tempfile
+import textwrap
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,34 @@ from stllr_ref.experiments import sweep
 
 TRIALS = "trials.jsonl"  # the file of a run's finished trials
 PROBE = 1 << 16  # bytes
+
+
+class Help(argparse.HelpFormatter):
+    """Help that breaks no line inside an option or a name, and leaves an indented line, an example, as it is."""
+
+    def _split_lines(self, text, width):
+        """Return the lines of what is said of one option."""
+        return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+    def _fill_text(self, text, width, indent):
+        """Return the text above or below the options."""
+        return "\n".join(line if line.startswith(" ") else "\n".join(self._split_lines(line, width)) for line in text.splitlines())
+
+
+def add_command(commands, name, short, about, example):
+    """Return the parser of a new command: its line in the list of commands, what it does, and one use of it."""
+    epilog = f"example:\n  python -m stllr_ref {example}"
+    return commands.add_parser(name, help=short, description=about, epilog=epilog, formatter_class=Help, allow_abbrev=False)
+
+
+def add_json(parser):
+    """Add --json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of the text; all else goes to standard error")
+
+
+def say(text):
+    """Tell people, on standard error."""
+    print(text, file=sys.stderr)
 
 
 def numbers(text):
@@ -42,12 +72,14 @@ def folder(text):
     return Path(text)
 
 
-def add_grid(parser, only=""):
+def add_grid(parser, name, only=""):
     """Add the options of a command that runs a grid of trials; only says for what, where not for all that the command does."""
-    parser.add_argument("--resume", action="store_true", help=f"go on with the trials of DIR, given the same options{only}")
+    parser.add_argument("--out", type=folder, metavar="DIR", help=f"folder of the results (default: runs/{name}-TIME)")
+    parser.add_argument("--resume", action="store_true", help=f"go on with the run that --out holds, given the same options{only}")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--jobs", type=count, default=1, metavar="N", help=f"trials at once, each in a process of its own{only}")
-    where.add_argument("--scheduler", metavar="ADDRESS", help=f"spread the trials over a Dask cluster that sees the same folders{only}")
+    where.add_argument("--jobs", type=count, default=1, metavar="N", help=f"trials at once, each in its own process{only} (default: 1)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help=f"run the trials on a Dask cluster that sees the same folders{only}")
+    parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads of each process (default: 1)")
 
 
 def pool(args):

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import importlib
 import importlib.util
+import inspect
 import itertools
 import json
 import math
@@ -12,38 +13,58 @@ import sys
 from collections import Counter
 
 from stllr_ref import oracle
-from stllr_ref.commands.arguments import count
+from stllr_ref.commands.arguments import add_command, add_json, count
 from stllr_ref.oracle import answers, judge, verdict
 from stllr_ref.oracle.contract import QUANTITIES, TEXTS, TOLERANCE
 from stllr_ref.oracle.judgement import tolerances
 
 CASE = {**TEXTS, "last": None, "dtype": tuple(TOLERANCE), "steps": None, "batch": None, "seed": None}
 
+KINDS = {
+    "layer": ("LAYER", "kind of layer"),
+    "reset": ("RESET", "reset of the neurons"),
+    "psi": ("PSI", "surrogate derivative"),
+    "post_trace": ("TRACE", "post trace of the authors' code, or of the paper's print"),
+}
+
 
 def add(commands):
     """Add `vectors` and `check` to the commands of the parser."""
-    parser = commands.add_parser("vectors", help="write a case and its right answers to a file", allow_abbrev=False)
-    parser.add_argument("file", metavar="FILE.npz")
-    _case_options(parser)
+    about = (
+        "Write a case to a file: input, weights and learning signal of one layer, what S-TLLR makes of them step by step, and the "
+        "conventions in words. Any program that reads .npz can compare itself with it."
+    )
+    short, example = "write a case and its right answers to a file", "vectors case.npz --layer recurrent --last 4"
+    parser = add_command(commands, "vectors", short, about, example)
+    parser.add_argument("file", metavar="FILE.npz", help="the file to write; only an earlier case is written over")
+    _case_options(parser, "{}")
     parser.set_defaults(main=vectors)
-    parser = commands.add_parser("check", help="judge an S-TLLR written elsewhere", allow_abbrev=False)
-    parser.add_argument("function", nargs="?", metavar="MODULE:FUNCTION", help="a dotted module or a .py file, and function(case) -> dict")
-    parser.add_argument("--case", metavar="FILE.npz", help="a file that vectors wrote, with --result")
+    about = (
+        "Judge an S-TLLR written elsewhere: a function of a case, on many cases, or its answer to the case of one file. Say what is right, "
+        "or the first quantity, step and place that is wrong, and the likely cause. The exit code is 0 where all is accepted, else 1."
+    )
+    example = "check my_stllr.py:answer --layer dense --reset soft"
+    parser = add_command(commands, "check", "judge an S-TLLR written elsewhere", about, example)
+    function = "function(case) -> dict, in a dotted module or a .py file; the case is a dict of what a file of vectors holds"
+    parser.add_argument("function", nargs="?", metavar="MODULE:FUNCTION", help=function)
+    parser.add_argument("--case", metavar="FILE.npz", help="in place of a function: a file that vectors wrote, with --result")
     parser.add_argument("--result", metavar="RESULT.npz", help=f"your answer to it: any of {', '.join(QUANTITIES)}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    _case_options(parser)
+    add_json(parser)
+    _case_options(parser.add_argument_group("cases that a function is judged on"), "all of them")
     parser.set_defaults(main=check)
 
 
-def _case_options(parser):
-    """Add an option for each argument of `oracle.case`."""
-    for name in TEXTS:
-        parser.add_argument(f"--{name.replace('_', '-')}", choices=TEXTS[name])
-    parser.add_argument("--last", type=count, metavar="N", help="learn in the last N steps")
-    parser.add_argument("--dtype", choices=tuple(TOLERANCE))
-    parser.add_argument("--steps", type=count, metavar="T")
-    parser.add_argument("--batch", type=count, metavar="B")
-    parser.add_argument("--seed", type=int, metavar="S")
+def _case_options(parser, texts):
+    """Add an option for each argument of `oracle.case`; texts says which kinds are taken where none is given, {} being the case's own."""
+    usual = {name: parameter.default for name, parameter in inspect.signature(oracle.case).parameters.items()}
+    for name, (metavar, what) in KINDS.items():
+        text = f"{what}: {', '.join(TEXTS[name])} (default: {texts.format(usual[name])})"
+        parser.add_argument(f"--{name.replace('_', '-')}", choices=TEXTS[name], metavar=metavar, help=text)
+    parser.add_argument("--last", type=count, metavar="N", help="learn in the last N time steps (default: a little under half of them)")
+    parser.add_argument("--dtype", choices=tuple(TOLERANCE), help=f"of all arrays (default: {usual['dtype']})")
+    parser.add_argument("--steps", type=count, metavar="T", help=f"time steps, at least 2 (default: {usual['steps']})")
+    parser.add_argument("--batch", type=count, metavar="B", help=f"samples, another number than the steps (default: {usual['batch']})")
+    parser.add_argument("--seed", type=int, metavar="S", help=f"the same seed draws the same case (default: {usual['seed']})")
 
 
 def _given(args):

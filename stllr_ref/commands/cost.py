@@ -7,7 +7,7 @@ import numpy as np
 
 from stllr_ref import costs
 from stllr_ref.checks import TooLarge
-from stllr_ref.commands.arguments import count
+from stllr_ref.commands.arguments import add_command, add_json, count
 from stllr_ref.experiments import classify, digits, family, published
 from stllr_ref.losses import cross_entropy, window
 
@@ -23,12 +23,18 @@ a synapse, signals.  -: not run.  stllr0: alpha_post 0; eprop0: no filter."""
 
 def add(commands):
     """Add `cost` to the commands of the parser."""
-    parser = commands.add_parser("cost", help="memory and MACs of every rule, formula beside count", allow_abbrev=False)
-    parser.add_argument("task", nargs="?", choices=TASKS, help="count on one batch of this task")
-    parser.add_argument("--paper", action="store_true", help="the paper's own networks instead, and which of its cells follow")
-    parser.add_argument("--last", type=count, metavar="N", help="learn in the last N steps")
-    parser.add_argument("--batch", type=count, metavar="B", help="samples of the batch (default 1)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    about = (
+        "Print what every rule keeps in memory and how many multiply-accumulates (MACs) it does for one gradient: by formula, and as "
+        "counted on a real network. With --paper, hold the paper's own table against its formulas."
+    )
+    short, example = "memory and MACs of every rule, formula beside count", "cost digits --last 5 --batch 10"
+    parser = add_command(commands, "cost", short, about, example)
+    parser.add_argument("task", nargs="?", choices=TASKS, metavar="TASK", help=f"count on one batch of this task: {', '.join(TASKS)}")
+    parser.add_argument("--paper", action="store_true", help="in place of a task: the paper's networks, and which numbers follow")
+    last = f"learn in the last N time steps (default: {digits.SETTINGS.last} for digits)"
+    parser.add_argument("--last", type=count, metavar="N", help=last)
+    parser.add_argument("--batch", type=count, metavar="B", help="samples of the batch (default: 1)")
+    add_json(parser)
     parser.set_defaults(main=cost)
 
 

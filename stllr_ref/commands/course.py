@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stllr_ref.commands.arguments import folder
+from stllr_ref.commands.arguments import add_command, folder
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("svg", "pdf", "png")
@@ -12,14 +12,17 @@ KINDS = ("svg", "pdf", "png")
 
 def add(commands):
     """Add `chapters` and `figures` to the commands of the parser."""
-    parser = commands.add_parser("chapters", help="execute the chapters and store their outputs", allow_abbrev=False)
-    parser.add_argument("number", nargs="*", help="chapters, such as 01 03 (default: all)")
+    about = "Execute the notebooks of the course, each from a fresh kernel, and store their outputs in chapters/."
+    parser = add_command(commands, "chapters", "execute the chapters and store their outputs", about, "chapters 01 03")
+    parser.add_argument("number", nargs="*", metavar="NUMBER", help="chapters, such as 01 03 (default: all)")
     parser.add_argument("--check", action="store_true", help="write nothing; test that what is stored is what comes out")
     parser.set_defaults(main=chapters)
-    parser = commands.add_parser("figures", help="draw the figures of the chapters", allow_abbrev=False)
-    parser.add_argument("name", nargs="*", help="chapters or figures, such as ch06 or ch06_cloud (default: all)")
-    parser.add_argument("--format", choices=KINDS, default="svg", help="for slides: pdf or png")
-    parser.add_argument("--out", type=folder, metavar="DIR", help="where they go (default: where the committed ones are)")
+    about = "Draw the figures of the chapters anew."
+    parser = add_command(commands, "figures", "draw the figures of the chapters", about, "figures ch06 --format pdf --out slides")
+    parser.add_argument("name", nargs="*", metavar="NAME", help="chapters or figures, such as ch06 or ch06_cloud (default: all)")
+    parser.add_argument("--format", choices=KINDS, default="svg", help="kind of file; pdf and png are for slides (default: svg)")
+    kept = "where the committed ones are, of pdf and png runs/figures"
+    parser.add_argument("--out", type=folder, metavar="DIR", help=f"folder that they go to (default: {kept})")
     parser.set_defaults(main=figures)
 
 

@@ -3,16 +3,19 @@
 import importlib.util
 import json
 
-from stllr_ref.commands.arguments import folder
+from stllr_ref.commands.arguments import add_command, add_json, folder
 from stllr_ref.data import catalogue, folders, mvsec
 
 
 def add(commands):
     """Add `data` to the commands of the parser."""
-    about = "which recorded sets are there, which files are missing, where they go; nothing is downloaded"
-    parser = commands.add_parser("data", help=about, description=about, allow_abbrev=False)
-    parser.add_argument("--data", type=folder, metavar="DIR", help="the folder that holds the folders of the sets")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    about = (
+        "Say of every recorded set that `run --data` can read how many recordings are there, how many are missing, who publishes them "
+        "and where the files go. Nothing is downloaded."
+    )
+    parser = add_command(commands, "data", "which recorded sets are there, and where files go", about, "data --data recordings")
+    parser.add_argument("--data", type=folder, metavar="DIR", help="folder that holds the folders of the sets (default: none is looked at)")
+    add_json(parser)
     parser.set_defaults(main=data)
 
 

@@ -1,20 +1,20 @@
 """The command `results`: the claims, measured with five seeds, as RESULTS.md."""
 
-import sys
 from pathlib import Path
 
-from stllr_ref.commands.arguments import TRIALS, add_grid, count, folder, pool, results_folder
+from stllr_ref.commands.arguments import TRIALS, add_command, add_grid, count, pool, results_folder, say
 from stllr_ref.experiments import claims, report, studies, sweep
 
 
 def add(commands):
     """Add `results` to the commands of the parser."""
-    parser = commands.add_parser("results", help="measure every claim, write RESULTS.md (half an hour)", allow_abbrev=False)
-    parser.add_argument("--seeds", type=count, default=claims.SEEDS, metavar="N", help=f"seeds 0 to N-1 (default {claims.SEEDS})")
-    parser.add_argument("--file", type=Path, default=Path("RESULTS.md"), metavar="FILE", help="what is written (default RESULTS.md)")
-    parser.add_argument("--out", type=folder, metavar="DIR", help="where finished trials are kept (default runs/results-<time>)")
-    add_grid(parser)
-    parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
+    about = "Run the trials of every claim (half an hour), write RESULTS.md and print its verdicts."
+    short, example = "measure every claim, write RESULTS.md (half an hour)", "results --seeds 2 --file RESULTS-2.md --jobs 2"
+    parser = add_command(commands, "results", short, about, example)
+    seeds = f"trials of each setting, with seeds 0 to N-1, at least 2 (default: {claims.SEEDS})"
+    parser.add_argument("--seeds", type=count, default=claims.SEEDS, metavar="N", help=seeds)
+    parser.add_argument("--file", type=Path, default=Path("RESULTS.md"), metavar="FILE", help="the page to write (default: RESULTS.md)")
+    add_grid(parser, "results")
     parser.set_defaults(main=results)
 
 
@@ -25,8 +25,8 @@ def results(args):
     where, cells = pool(args), claims.cells(args.seeds)
     about = {"results": [vars(settings) for settings, seed in cells if seed == 0], "seeds": args.seeds, "versions": report.versions()}
     with results_folder(args.out, "results", args.resume, lambda place: f"the same with --out={place} --resume") as place:
-        file = sweep.Finished(place / TRIALS, about, lambda text: print(text, file=sys.stderr))
-        found = sweep.run(studies.trial, cells, file, where, threads=args.threads, say=lambda text: print(text, file=sys.stderr))
+        file = sweep.Finished(place / TRIALS, about, say)
+        found = sweep.run(studies.trial, cells, file, where, threads=args.threads, say=say)
         text = claims.render(found)
         report.replace_file(args.file, lambda part: part.write_text(text, encoding="utf-8"))
     print("\n".join(line for line in text.splitlines() if line.startswith(("## ", "- "))))

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 from stllr_ref import checks
 from stllr_ref.checks import TooLarge
-from stllr_ref.commands.arguments import TRIALS, add_grid, count, folder, number, numbers, pool, results_folder
+from stllr_ref.commands.arguments import TRIALS, add_command, add_grid, add_json, count, folder, number, numbers, pool, results_folder, say
 from stllr_ref.experiments import classify, flow, networks, recordings, report, sweep
 from stllr_ref.experiments.tasks import TASKS
 
@@ -18,36 +18,44 @@ OPTIONS = "rules alpha_post psi signal last seeds epochs update loss network dat
 
 def add(commands):
     """Add `run` to the commands of the parser."""
-    parser = commands.add_parser("run", help="train one task with one or more rules", allow_abbrev=False)
-    parser.add_argument("task", choices=TASKS)
-    rules = f"{', '.join(classify.RULES)} (flow: {', '.join(TASKS['flow'].rules)}); by default stllr, bptt and the controls of the task"
-    parser.add_argument("--rules", help=f"comma-separated, of {rules}")
-    parser.add_argument("--alpha-post", type=numbers, metavar="A,...", help="a row of S-TLLR for each value (write --alpha-post=-1,0)")
-    parser.add_argument("--psi", help="fast_sigmoid, triangle, sigmoid or arctan")
-    parser.add_argument("--signal", help=", ".join(classify.SIGNALS))
-    parser.add_argument("--last", type=count, metavar="N", help="learn in the last N steps")
-    parser.add_argument("--seeds", type=count, default=1, metavar="N", help="trials, seeds 0 to N-1")
-    parser.add_argument("--epochs", type=count, metavar="N")
-    parser.add_argument(
-        "--update", choices=classify.UPDATES, help="weights change after a batch (the default) or in each step of the window, without bptt"
+    about = (
+        "Train one task with one or more rules; print a table, and write results, learning curves and weights to a folder. The defaults "
+        "called the task's own stand in result.json there, under settings."
     )
-    parser.add_argument("--loss", choices=flow.LOSSES, help="of flow: from the true flow (the default), or from grey frames alone")
-    parser.add_argument("--network", choices=tuple(flow.NETWORKS), help="of flow: flat (the default), or unet, an encoder-decoder")
-    parser.add_argument("--data", type=folder, metavar="DIR", help="recordings in place of the embedded set (see the command data)")
-    parser.add_argument("--set", metavar="NAME", help="which set of DIR, where it holds several that the task reads")
-    parser.add_argument("--published", choices=("paper", "code"), help="bins of recordings: the paper's text (the default), or its code")
-    parser.add_argument("--model", choices=("ours", "published"), default="ours", help="of recordings: the paper's network and settings")
-    parser.add_argument("--width", type=number, metavar="W", help="of --model published: its channels or neurons times W")
-    parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<task>-<time>)")
-    add_grid(parser)
-    parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    example = "run digits --rules stllr,bptt --alpha-post=-1,0,1 --last 5"
+    parser = add_command(commands, "run", "train one task with one or more rules", about, example)
+    parser.add_argument("task", choices=TASKS, metavar="TASK", help=f"one of {', '.join(TASKS)}")
+    rules = f"{', '.join(classify.RULES)}; of flow: {', '.join(TASKS['flow'].rules)}"
+    usual = "stllr,bptt,frozen, of flow zero too; no bptt with --update online"
+    parser.add_argument("--rules", metavar="R,...", help=f"rows of the table: {rules} (default: {usual})")
+    signs = "a row of stllr for each value; write --alpha-post=-1,0 (default: the task's own)"
+    parser.add_argument("--alpha-post", type=numbers, metavar="A,...", help=signs)
+    parser.add_argument("--psi", help=f"surrogate derivative: {', '.join(classify.PSIS)} (default: the task's own)")
+    parser.add_argument("--signal", help=f"learning signal of hidden layers: {', '.join(classify.SIGNALS)} (default: bp)")
+    parser.add_argument("--last", type=count, metavar="N", help="learn in the last N time steps (default: the task's own)")
+    parser.add_argument("--seeds", type=count, default=1, metavar="N", help="trials of each row, with seeds 0 to N-1 (default: 1)")
+    parser.add_argument("--epochs", type=count, metavar="N", help="passes over the training samples (default: the task's own)")
+    update = "change weights after a batch, or in each step of the window (default: accumulated)"
+    parser.add_argument("--update", choices=classify.UPDATES, help=update)
+    add_grid(parser, "TASK")
+    add_json(parser)
+    only = parser.add_argument_group("of flow")
+    only.add_argument("--loss", choices=flow.LOSSES, help="learn from the true flow, or from grey frames alone (default: mse)")
+    only.add_argument("--network", choices=tuple(flow.NETWORKS), help="two convolutions, or an encoder-decoder (default: flat)")
+    data = parser.add_argument_group("recordings in place of the embedded set (see the command data)")
+    data.add_argument("--data", type=folder, metavar="DIR", help="folder that holds the folders of recorded sets")
+    data.add_argument("--set", metavar="NAME", help="which set, where DIR holds several that the task reads")
+    published = "bin events as the paper's text says, or as its code does (default: paper)"
+    data.add_argument("--published", choices=("paper", "code"), help=published)
+    model = "our network and settings, or the paper's (default: ours)"
+    data.add_argument("--model", choices=("ours", "published"), default="ours", help=model)
+    data.add_argument("--width", type=number, metavar="W", help="times the channels or neurons of --model published (default: 1)")
     parser.set_defaults(main=run)
 
 
 def run(args):
     """Train what the arguments ask for, print the table or the JSON object; return the exit code."""
-    done, refused, place = _train(args, lambda text: print(text, file=sys.stderr))
+    done, refused, place = _train(args, say)
     if args.json:
         print(json.dumps(report.summary(done, _source(args), args.threads, refused)))
     else:
@@ -90,7 +98,7 @@ def _of_flow(args):
     if args.loss == "photometric" and args.data is not None:
         raise ValueError("--loss: got photometric with --data, whose reader hands out no grey frames, expected mse")
     loss = {"loss": args.loss} if args.loss else {}
-    return loss | (flow.shape(args.network) if args.network else {})
+    return loss | (flow.network_fields(args.network) if args.network else {})
 
 
 def _task(args):
@@ -158,10 +166,10 @@ def _about(args, rows):
 
 def _kept(file, place, cells, say):
     """Return cell -> result of the trials that a folder has finished; one whose parameters are gone is forgotten, to be run again."""
-    stored, kept = report.stored(place), {}
+    params, kept = report.read_params(place), {}
     for cell in cells:
         result = file.get(cell)
-        if result and (whole := report.with_params(result, stored)):
+        if result and (whole := report.with_params(result, params)):
             kept[cell] = whole
         elif result:
             say(f"{report.label(result)} seed {cell[1]}: its parameters are not in last.npz; it is run again")

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from stllr_ref.commands.arguments import TRIALS, add_grid, count, folder, pool, results_folder
+from stllr_ref.commands.arguments import TRIALS, add_command, add_grid, add_json, count, pool, results_folder, say
 from stllr_ref.experiments import alignment, report, studies, sweep
 
 STUDIES = {"alignment": "the cosine of every rule's gradient with the exact one, on digits and on a recurrent toy"}
@@ -12,16 +12,21 @@ STUDIES |= {name: study.question for name, study in studies.STUDIES.items()}
 
 def add(commands):
     """Add `study` to the commands of the parser."""
-    parser = commands.add_parser("study", help="one question about the rules, with its figure", allow_abbrev=False)
+    about = "Answer one question about the rules by a grid of trials; print a table, and write it (CSV, JSON) and its figure to a folder."
+    parser = add_command(commands, "study", "one question about the rules, with its figure", about, "study window --seeds 3 --jobs 2")
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("name", nargs="?", choices=STUDIES)
-    which.add_argument("--list", action="store_true", help="name the studies")
-    parser.add_argument("--seeds", type=count, metavar="N", help="trials, seeds 0 to N-1 (default 5; shape, choose and motion 3)")
-    parser.add_argument("--out", type=folder, metavar="DIR", help="where the results go (default runs/<study>-<time>)")
-    add_grid(parser, " (not alignment)")
-    parser.add_argument("--threads", type=count, default=1, metavar="N", help="BLAS threads")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    which.add_argument("name", nargs="?", choices=STUDIES, metavar="NAME", help=f"one of {', '.join(STUDIES)}")
+    which.add_argument("--list", action="store_true", help="say what each study asks, and run none")
+    parser.add_argument("--seeds", type=count, metavar="N", help=f"trials of each setting, with seeds 0 to N-1 (default: {_usual_seeds()})")
+    add_grid(parser, "NAME", " (not alignment)")
+    add_json(parser)
     parser.set_defaults(main=study)
+
+
+def _usual_seeds():
+    """Return how many seeds the studies have by themselves, as --help says it."""
+    fewer = [name for name, study in studies.STUDIES.items() if study.seeds == studies.CHOICE]
+    return f"{studies.SEEDS}; {studies.CHOICE} for {', '.join(fewer)}"
 
 
 def study(args):
@@ -48,7 +53,7 @@ def _aligned(args):
         if given:
             raise ValueError(f"{option}: got it with alignment, expected a study that is a grid of trials")
     with results_folder(args.out, args.name) as place, threadpool_limits(args.threads):
-        return *_alignment(args.seeds or 5, place), place
+        return *_alignment(args.seeds or studies.SEEDS, place), place
 
 
 def _grid(args):
@@ -57,16 +62,15 @@ def _grid(args):
     study = study._replace(seeds=args.seeds or study.seeds)
     cells = studies.cells(study)
     about = {"study": args.name, "seeds": study.seeds, "settings": [vars(s) for s in study.cells()], "versions": report.versions()}
-    where, pictures = pool(args), report.pictures()
+    where, drawings = pool(args), _drawings()
     with results_folder(args.out, args.name, args.resume, lambda place: f"the same with --out={place} --resume") as place:
-        file = sweep.Finished(place / TRIALS, about, lambda text: print(text, file=sys.stderr))
-        results = sweep.run(studies.trial, cells, file, where, threads=args.threads, say=lambda text: print(text, file=sys.stderr))
+        file = sweep.Finished(place / TRIALS, about, say)
+        results = sweep.run(studies.trial, cells, file, where, threads=args.threads, say=say)
         report.replace_file(place / f"{args.name}.csv", lambda path: studies.write_csv(study, results, path))
         unit, factor, _ = report.UNITS[cells[0][0].metric]
         panels, words = studies.lines(study, results), f"{study.score} {report.NAMES[cells[0][0].metric]} ({unit})"
-        report.replace_file(
-            place / f"{args.name}.svg", lambda path: pictures.save(pictures.lines(panels, ", ".join(study.x), words, factor), path)
-        )
+        figure = drawings.lines(panels, ", ".join(study.x), words, factor)
+        report.replace_file(place / f"{args.name}.svg", lambda path: report.pictures().save(figure, path))
         answer = {**about, "rows": [report.row(found) for found in studies.by_settings(results).values()]}
         report.write_json(place / "result.json", answer)
     return answer, studies.table(study, results), place
@@ -76,7 +80,7 @@ def _alignment(seeds, place):
     """Run the alignment study, writing what there is after every seed into a folder; return (JSON object, table)."""
     from tqdm import tqdm
 
-    results, names, plots = {}, alignment.NAMES, report.pictures()
+    results, names, drawings = {}, alignment.NAMES, _drawings()
     with tqdm(total=seeds * len(alignment.PARAMS) * len(names), unit="rule", disable=not sys.stderr.isatty(), leave=False) as bar:
         for seed in range(seeds):
             for task, (settings, data) in alignment.tasks(seed).items():
@@ -86,14 +90,22 @@ def _alignment(seeds, place):
                 results[task] = (before[0] + rows, before[1] | refused)
             answer = alignment.summary(results, names, list(range(seed + 1)))
             report.write_json(place / "result.json", answer)
-            figure = plots.alignment(_dots(results), alignment.STAGES, seed + 1)
-            report.replace_file(place / "alignment.svg", lambda path: plots.save(figure, path))
-            print(f"seed {seed}: done", file=sys.stderr)
+            figure = drawings.dots(_dots(results), alignment.STAGES, seed + 1)
+            report.replace_file(place / "alignment.svg", lambda path: report.pictures().save(figure, path))
+            say(f"seed {seed}: done")
     return answer, alignment.table(results, names)
 
 
+def _drawings():
+    """Return `drawings`, and with it matplotlib, before any trial: where it is not there, no trial is lost."""
+    report.pictures()
+    from stllr_ref.experiments import drawings
+
+    return drawings
+
+
 def _dots(results):
-    """Return panel -> rule -> stage -> cosine of each seed, as `plots.alignment` draws them."""
+    """Return panel -> rule -> stage -> cosine of each seed, as `drawings.dots` takes them."""
     return {
         f"{task}, {param}": {
             name: {stage: alignment.cosines(results[task][0], stage, name, param) for stage in alignment.STAGES} for name in alignment.NAMES

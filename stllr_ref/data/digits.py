@@ -9,7 +9,7 @@ seed; an image belongs to one split only, and to the same one whatever the seed.
 import numpy as np
 
 from stllr_ref.data.camera import watch
-from stllr_ref.data.parts import check_seed, check_sizes, divide, report
+from stllr_ref.data.parts import check_seed, check_sizes, check_whole, divide, report
 
 STEPS = 21  # T, three saccades of 7 steps
 SENSOR = 16  # height and width of the sensor, px
@@ -81,8 +81,7 @@ def saccades(images, rng, *, threshold=THRESHOLD, noise=NOISE, steps=STEPS):
     images = np.asarray(images, float)
     if images.ndim != 3 or not ((images >= 0) & (images <= 1)).all():
         raise ValueError(f"images: got shape {images.shape}, expected [B, h, w] with light from 0 to 1")
-    if not isinstance(steps, (int, np.integer)) or steps < 1:
-        raise ValueError(f"steps: got {steps}, expected a whole number of at least 1")
+    check_whole("steps", steps, 1, np.inf, "a whole number of at least 1")
     where = _path(len(images), rng, steps)
     return watch(lambda t: _log_light(images, where[t]), steps, rng, threshold=threshold, noise=noise)
 

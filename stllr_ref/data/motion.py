@@ -12,7 +12,7 @@ zooming is then one multiplication: what stands at q stands at twist q + shift o
 import numpy as np
 
 from stllr_ref.data.camera import watch
-from stllr_ref.data.parts import Split, Splits, check_seed, check_sizes, report
+from stllr_ref.data.parts import Split, Splits, check_seed, check_sizes, check_whole, report
 
 STEPS = 8  # T
 SENSOR = 16  # height and width of the sensor, px
@@ -159,8 +159,7 @@ def film(texture, twist, shift):
 
 def mask(x, last=LAST):
     """Return which pixels have an event in the last steps of x [T, B, P, H, W], bool [B, H, W]: there the flow can be seen."""
-    if isinstance(last, bool) or not isinstance(last, (int, np.integer)) or not 1 <= last <= len(x):
-        raise ValueError(f"last: got {last!r}, expected a whole number from 1 to T = {len(x)}")
+    check_whole("last", last, 1, len(x), f"a whole number from 1 to T = {len(x)}")
     return x[-last:].any(axis=(0, 2))
 
 

@@ -17,6 +17,7 @@ from stllr_ref.data.catalogue import PARTS, SETS
 from stllr_ref.data.events import Report, bin_by_count, seconds_to_us
 from stllr_ref.data.files import BadFile, check, need, reading, refuse
 from stllr_ref.data.members import Frames
+from stllr_ref.data.parts import check_whole
 
 SENSOR = SETS["MVSEC"].sensor  # (height, width), px
 STEPS = 10  # bins between two grey frames
@@ -74,8 +75,7 @@ def load(folder, crop=CROP):
     ValueError
         If no sequence has both files, or one of them cannot be what it should: one line that names it.
     """
-    if isinstance(crop, bool) or not isinstance(crop, int) or not 1 <= crop <= min(SENSOR):
-        raise ValueError(f"crop: got {crop!r}, expected a whole number from 1 to {min(SENSOR)}")
+    check_whole("crop", crop, 1, min(SENSOR))
     out = {part: [] for part in PARTS}
     for name, (data, truth) in sequences(folder).items():
         out["train" if name in TRAINED_ON else "test"] += _pairs(name, data, truth)

@@ -43,8 +43,13 @@ def report(splits, classes=None):
 
 def check_seed(seed):
     """Refuse a seed that is no whole number of at least 0."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"seed: got {seed!r}, expected a whole number of at least 0")
+    check_whole("seed", seed, 0, np.inf, "a whole number of at least 0")
+
+
+def check_whole(name, value, low, high, expected=None):
+    """Refuse what is no whole number from low to high; expected says so in other words, where given."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not low <= value <= high:
+        raise ValueError(f"{name}: got {value!r}, expected {expected or f'a whole number from {low} to {high}'}")
 
 
 def check_sizes(sizes, most):

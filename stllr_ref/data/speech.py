@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stllr_ref.data.parts import Split, Splits, check_seed, check_sizes, report
+from stllr_ref.data.parts import Split, Splits, check_seed, check_sizes, check_whole, report
 from stllr_ref.data.phonemes import PHONEMES, WORDS
 
 STEPS = 60  # T
@@ -18,6 +18,7 @@ STEP_MS = 12.5
 CHANNELS = np.geomspace(120, 8000, 70)  # Hz, best frequency of each
 SIZES = (60, 20, 20)  # utterances of each word for training, validation, test
 MOST = 1000  # of all three together; their x are then 340 MB
+LARGEST = 2**31  # number of a speaker or of a take
 SPEAKERS = (range(10), range(10, 20), range(30, 40))  # of training, validation, test; 20 to 29 were heard while the set was made
 # A speaker is drawn once: uniform between the two numbers, or normal with the standard deviation.
 TRACT = (0.85, 1.2)  # length of the vocal tract, in those of the table
@@ -107,8 +108,8 @@ def _part(seed, n, speakers):
 def utterance(word, number, take=0, seed=0):
     """Return the `Tracks` and the spikes x [T, 70] of the take-th utterance of a word (0 to 19) by a speaker; `load` has the same."""
     check_seed(seed)
-    _whole("word", word, len(WORDS) - 1)
-    _whole("take", take)
+    check_whole("word", word, 0, len(WORDS) - 1)
+    check_whole("take", take, 0, LARGEST)
     who = speaker(number)
     # Counted from 1: NumPy takes [70, 3] and [70, 3, 0, 0] for the same seed, and the first makes a speaker.
     rng = np.random.default_rng([seed, number, word, take + 1])
@@ -118,7 +119,7 @@ def utterance(word, number, take=0, seed=0):
 
 def speaker(number):
     """Return the `Speaker` of a number from 0, the same at every call."""
-    _whole("number", number)
+    check_whole("number", number, 0, LARGEST)
     rng = np.random.default_rng([_BORN, number])
     return Speaker(*(rng.uniform(*ends) for ends in (TRACT, PITCH, TEMPO, TILT)), np.exp(rng.normal(0, ACCENT, 3)))
 
@@ -139,7 +140,7 @@ def say(word, who, rng):
     Tracks
         Of T = 60 steps of 12.5 ms, taken at the middle of each.  Voice and noise are 0 before and after the word.
     """
-    _whole("word", word, len(WORDS) - 1)
+    check_whole("word", word, 0, len(WORDS) - 1)
     sounds = [PHONEMES[symbol] for symbol in list(WORDS.values())[word].split()]
     formants, voice, noise, centre, width, ms = (np.array(values) for values in zip(*sounds))
     formants = formants * who.accent / who.tract * np.exp(rng.normal(0, SLIP, formants.shape))
@@ -212,9 +213,3 @@ def describe(splits=None):
         "does not stand for": "real voices: sounds come from a table, a speaker is seven numbers, and there is "
         "no background but a little noise",
     }
-
-
-def _whole(name, value, most=2**31):
-    """Refuse what is no whole number from 0 to `most`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= most:
-        raise ValueError(f"{name}: got {value!r}, expected a whole number from 0 to {most}")

@@ -8,12 +8,13 @@ memory in less than a second from a seed; a sample is its own source, and belong
 
 import numpy as np
 
-from stllr_ref.data.parts import check_seed, check_sizes, divide, report
+from stllr_ref.data.parts import check_seed, check_sizes, check_whole, divide, report
 
 MOST = 2000  # samples of a set
 SIZES = (1200, 200, 400)  # samples for training, validation, test
 RATE = 0.5  # probability that a channel that shows a cue fires at a step of it
 CUE = 4  # steps of a cue
+LONGEST = 500  # steps of silence, at most
 
 CLASSES, CHANNELS, STEPS = 10, 30, 50  # of randman
 WAVES, SMOOTH = 10, 1  # sine waves in the curve of a channel, the k-th weighed by U(0, 1) / k**SMOOTH
@@ -83,7 +84,8 @@ def delay(seed=0, silence=8, sizes=SIZES):
     Sample i shows the bits of i % 8, the lowest first.
     """
     check_seed(seed)
-    silence, sizes = _silence(silence), check_sizes(sizes, MOST)
+    _check_silence(silence)
+    sizes = check_sizes(sizes, MOST)
     bits = np.arange(MOST)[:, None] >> np.arange(BITS) & 1
     shown = np.repeat(bits[:, :, None] == np.arange(2), HALF, axis=2).reshape(MOST, -1)
     x = np.concatenate([_cue(shown, np.random.default_rng(seed)), np.zeros((silence, *shown.shape), np.float32)])
@@ -113,7 +115,8 @@ def recall(seed=0, silence=8, sizes=SIZES):
     Sample i is of class i % 8.
     """
     check_seed(seed)
-    silence, sizes, y = _silence(silence), check_sizes(sizes, MOST), np.arange(MOST) % PATTERNS
+    _check_silence(silence)
+    sizes, y = check_sizes(sizes, MOST), np.arange(MOST) % PATTERNS
     rng = np.random.default_rng(seed)
     groups = np.arange(PATTERNS + 1).repeat(GROUP)
     pattern = _cue(groups == y[:, None], rng)
@@ -157,11 +160,9 @@ def describe(name="randman", splits=None):
     }
 
 
-def _silence(silence):
-    """Return silence as an int, refused unless it is a whole number of at least 0 and at most 500."""
-    if isinstance(silence, bool) or not isinstance(silence, (int, np.integer)) or not 0 <= silence <= 500:
-        raise ValueError(f"silence: got {silence!r}, expected a whole number of steps from 0 to 500")
-    return int(silence)
+def _check_silence(silence):
+    """Refuse a silence that is no whole number of steps from 0 to LONGEST."""
+    check_whole("silence", silence, 0, LONGEST, f"a whole number of steps from 0 to {LONGEST}")
 
 
 def _cue(shown, rng):

@@ -3,13 +3,9 @@
 import numpy as np
 
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import late, random_spikes
 from stllr_ref.neurons import LIF, drive
 from stllr_ref.traces import trace
-
-
-def late(tr):
-    """Return the sequence one step later, beginning with 0."""
-    return np.concatenate([np.zeros_like(tr[:1]), tr[:-1]])
 
 
 def nearest(x, lam):
@@ -55,7 +51,7 @@ def runs():
     """Return (x, y, w, gamma, theta) of two neurons; y is what they fire."""
     rng, found = np.random.default_rng(3), []
     for T, N, gamma, theta in [(14, 5, 0.8, 0.6), (19, 4, 0.65, 1.3)]:
-        x, w = (rng.random((T, N)) < 0.4).astype(float), rng.uniform(0.1, 0.9, N)
+        x, w = random_spikes(rng, T, N, rate=0.4), rng.uniform(0.1, 0.9, N)
         found.append((x, drive(LIF(gamma, theta, "triangle"), x @ w)[1], w, gamma, theta))
     return tuple(found)
 
@@ -64,7 +60,7 @@ EXERCISES = {
     "2.1": Exercise(
         "spike_trace",
         trace,
-        tuple(((np.random.default_rng(T).random((T, N)) < 0.4).astype(float), lam) for T, N, lam in [(9, 4, 0.8), (13, 3, 0.65)]),
+        tuple((random_spikes(np.random.default_rng(T), T, N, rate=0.4), lam) for T, N, lam in [(9, 4, 0.8), (13, 3, 0.65)]),
         {
             "you read the trace before the present spike was added": lambda x, lam: late(trace(x, lam)),
             "you let the present spike decay in its own step": lambda x, lam: lam * trace(x, lam),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import late, random_spikes
 from stllr_ref.traces import stdp_traces, stdp_window, trace
 
 
@@ -13,10 +14,10 @@ def train(times, T):
     return x
 
 
-def all_pairs(t_pre, t_post, **window):
+def all_pairs(t_pre, t_post, *window):
     """Return the total change of a synapse, by two traces."""
     T = max(*t_pre, *t_post) + 1
-    return stdp_traces(train(t_pre, T), train(t_post, T), **window).sum()
+    return stdp_traces(train(t_pre, T), train(t_post, T), *window).sum()
 
 
 def lags(t_pre, t_post):
@@ -24,17 +25,12 @@ def lags(t_pre, t_post):
     return t_post[:, None] - t_pre
 
 
-def nearest(t_pre, t_post, **window):
+def nearest(t_pre, t_post, *window):
     """Return the total change where every spike is paired with the last one of the other end alone."""
     gap = lags(t_pre, t_post)
     causal = [row[row >= 0].min() for row in gap if (row >= 0).any()]
     noncausal = [column[column < 0].max() for column in gap.T if (column < 0).any()]
-    return stdp_window(np.array(causal + noncausal), **window).sum()
-
-
-def pairs(t_pre, t_post, lam_pre, lam_post, alpha_pre, alpha_post):
-    """Return the total change of a synapse; this form has the arguments in a row, as the learner's."""
-    return all_pairs(t_pre, t_post, lam_pre=lam_pre, lam_post=lam_post, alpha_pre=alpha_pre, alpha_post=alpha_post)
+    return stdp_window(np.array(causal + noncausal), *window).sum()
 
 
 def over(change):
@@ -61,11 +57,6 @@ def by_traces(pre, past):
     return slip
 
 
-def late(tr):
-    """Return the sequence [T, N] one step later, beginning with 0."""
-    return np.concatenate([np.zeros_like(tr[:1]), tr[:-1]])
-
-
 def balance(lam_pre, lam_post, alpha_pre):
     """Return the alpha_post that makes the area of the window 0, by adding up its values."""
     many = np.arange(-400, 401)
@@ -79,7 +70,7 @@ OTHER = (0.65, 0.9, 0.8, 0.5)
 EXERCISES = {
     "3.1": Exercise(
         "all_pairs",
-        pairs,
+        all_pairs,
         (
             (np.array([2, 3, 8, 12]), np.array([3, 5, 6, 12, 14]), *WINDOW),
             (np.array([1, 4, 9, 10, 15]), np.array([0, 4, 7]), *OTHER),
@@ -90,9 +81,7 @@ EXERCISES = {
                 lambda lag, window: stdp_window(lag, *window).sum() + (lag == 0).sum() * (window[3] - window[2])
             ),
             "you left the coincidences out": over(lambda lag, window: stdp_window(lag[lag != 0], *window).sum()),
-            "you paired each spike with its nearest neighbour alone": lambda t_pre, t_post, *window: nearest(
-                t_pre, t_post, **dict(zip(("lam_pre", "lam_post", "alpha_pre", "alpha_post"), window))
-            ),
+            "you paired each spike with its nearest neighbour alone": nearest,
             "you averaged over the pairs": over(lambda lag, window: stdp_window(lag, *window).mean()),
             "you let the non-causal side grow with the distance": over(
                 lambda lag, window: np.where(lag >= 0, window[2] * window[0] ** (1.0 * lag), window[3] * window[1] ** (1.0 * lag)).sum()
@@ -103,7 +92,7 @@ EXERCISES = {
         "stdp_layer",
         layer,
         tuple(
-            (*((np.random.default_rng(seed).random((T, n)) < 0.4).astype(float) for seed, n in ((T, N), (T + 1, M))), *window)
+            (*(random_spikes(np.random.default_rng(seed), T, n, rate=0.4) for seed, n in ((T, N), (T + 1, M))), *window)
             for T, N, M, window in [(15, 4, 3, WINDOW), (22, 2, 5, OTHER)]
         ),
         {

@@ -15,11 +15,11 @@ from stllr_ref.synapses import Dense
 RNG = np.random.default_rng(4)
 
 
-def _parabola(v, scale=0.15):
+def _parabola(v):
     """Return the two arms of the triangle's primitive, not cut at its feet."""
     s = np.where(v.real < 0, -1.0, 1.0)
-    tail = scale * (1 - v * s) ** 2
-    return np.where(s < 0, tail, 2 * scale - tail)
+    tail = 0.15 * (1 - v * s) ** 2
+    return np.where(s < 0, tail, 0.3 - tail)
 
 
 PRIMITIVES = {

@@ -4,6 +4,7 @@ import numpy as np
 
 from stllr_ref import bptt, costs, rtrl
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import random_spikes
 from stllr_ref.layer import Layer
 from stllr_ref.losses import window
 from stllr_ref.network import Network
@@ -133,18 +134,13 @@ CARRIED = {
 SOFT, HARD = LIF(gamma=0.8, theta=0.9, psi=triangle), LIF(gamma=0.7, theta=0.8, psi=sigmoid, reset="hard")
 
 
-def _spikes(*shape):
-    """Return random spikes, half of the places."""
-    return (RNG.random(shape) < 0.5).astype(float)
-
-
 EXERCISES = {
     "5.1": Exercise(
         "bptt_layer",
         _back,
         (
-            (RNG.normal(0.4, 0.5, (2, 4)), _spikes(9, 3, 4), RNG.normal(0, 1, (3, 2)), SOFT, 5),
-            (RNG.normal(0.3, 0.5, (4, 5)), _spikes(7, 2, 5), RNG.normal(0, 1, (2, 4)), HARD, 3),
+            (RNG.normal(0.4, 0.5, (2, 4)), random_spikes(RNG, 9, 3, 4), RNG.normal(0, 1, (3, 2)), SOFT, 5),
+            (RNG.normal(0.3, 0.5, (4, 5)), random_spikes(RNG, 7, 2, 5), RNG.normal(0, 1, (2, 4)), HARD, 3),
         ),
         BACK,
         "[H, N]",
@@ -154,8 +150,8 @@ EXERCISES = {
         "rtrl_layer",
         _carried,
         (
-            (RNG.normal(0.4, 0.5, (3, 4)), RNG.normal(0, 0.6, (3, 3)), _spikes(8, 4), RNG.normal(0, 1, 3), SOFT, 4),
-            (RNG.normal(0.3, 0.5, (2, 5)), RNG.normal(0, 0.6, (2, 2)), _spikes(6, 5), RNG.normal(0, 1, 2), HARD, 2),
+            (RNG.normal(0.4, 0.5, (3, 4)), RNG.normal(0, 0.6, (3, 3)), random_spikes(RNG, 8, 4), RNG.normal(0, 1, 3), SOFT, 4),
+            (RNG.normal(0.3, 0.5, (2, 5)), RNG.normal(0, 0.6, (2, 2)), random_spikes(RNG, 6, 5), RNG.normal(0, 1, 2), HARD, 2),
         ),
         CARRIED,
         "[H, N]",

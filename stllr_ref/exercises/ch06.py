@@ -3,6 +3,7 @@
 import numpy as np
 
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import late, outer, random_spikes, summed
 from stllr_ref.rules import STLLR
 from stllr_ref.synapses import Dense
 from stllr_ref.traces import trace
@@ -32,9 +33,7 @@ def _traced(make):
 
 
 CAUSAL = {
-    "you read the trace of the step before: first count the present input, then multiply": _traced(
-        lambda x, lam: np.concatenate([0 * x[:1], trace(x, lam)[:-1]])
-    ),
+    "you read the trace of the step before: first count the present input, then multiply": _traced(lambda x, lam: late(trace(x, lam))),
     "you left the present input out of the trace: it counts at once": _traced(lambda x, lam: trace(x, lam) - x),
     "you let the new input decay at once: it counts with 1": _traced(lambda x, lam: lam * trace(x, lam)),
     "you multiplied by the input itself: no trace": _traced(lambda x, lam: x),
@@ -42,8 +41,8 @@ CAUSAL = {
     "you masked the input of the trace too: it runs from step 0": _masked,
     "you averaged over the samples: the batch is summed": lambda *a: _causal(*a) / a[0].shape[1],
     "you left Psi out": lambda x, psi, delta, inside, lam: _causal(x, np.ones_like(psi), delta, inside, lam),
-    "you put Psi into the trace: only the input is traced": lambda x, psi, delta, inside, lam: np.einsum(
-        "tbi,tbij->ij", delta * inside[..., None], trace(psi[..., None] * x[:, :, None], lam)
+    "you put Psi into the trace: only the input is traced": lambda x, psi, delta, inside, lam: summed(
+        delta * inside[..., None], trace(outer(psi, x), lam)
     ),
 }
 
@@ -90,35 +89,25 @@ def _filtered(x, psi, err, W_out, gamma, kappa):
 
 def _eligible(x, psi, err, W_out, gamma, kappa, e):
     """Return the sum over steps and samples of the error sent down times e [T, B, H, N]."""
-    return np.einsum("tbi,tbij->ij", err @ W_out, e)
-
-
-def _product(psi, pre):
-    """Return psi (x) pre of every step and sample, [T, B, H, N]."""
-    return psi[..., None] * pre[:, :, None]
+    return summed(err @ W_out, e)
 
 
 FILTERED = {
     "you used no filter: that is S-TLLR, which the readout's memory makes inexact": lambda *a: _eligible(
-        *a, _product(a[1], trace(a[0], a[4]))
+        *a, outer(a[1], trace(a[0], a[4]))
     ),
     "you filtered the input's trace: the product with Psi has to be filtered": lambda *a: _eligible(
-        *a, _product(a[1], trace(trace(a[0], a[4]), a[5]))
+        *a, outer(a[1], trace(trace(a[0], a[4]), a[5]))
     ),
     "you filtered Psi: the product with the trace has to be filtered": lambda *a: _eligible(
-        *a, _product(trace(a[1], a[5]), trace(a[0], a[4]))
+        *a, outer(trace(a[1], a[5]), trace(a[0], a[4]))
     ),
     "you filtered the errors forward: an error would meet spikes that come after it": lambda *a: _eligible(
-        a[0], a[1], trace(a[2], a[5]), *a[3:], _product(a[1], trace(a[0], a[4]))
+        a[0], a[1], trace(a[2], a[5]), *a[3:], outer(a[1], trace(a[0], a[4]))
     ),
     "you swapped the two decays: the trace has the neuron's leak, the filter the readout's": lambda *a: _filtered(*a[:4], a[5], a[4]),
     "you weighed the new product by 1 - kappa: it counts with 1": lambda *a: (1 - a[5]) * _filtered(*a),
 }
-
-
-def _spikes(*shape):
-    """Return random spikes, two in five places, so that traces overlap."""
-    return (RNG.random(shape) < 0.4).astype(float)
 
 
 def _layer(T, B, N, H, start):
@@ -126,18 +115,19 @@ def _layer(T, B, N, H, start):
     inside = np.zeros((T, B), bool)
     inside[start:] = True
     inside[-1, -1] = False
-    return _spikes(T, B, N), RNG.uniform(0, 0.3, (T, B, H)), RNG.normal(0, 1, (T, B, H)), inside
+    return random_spikes(RNG, T, B, N, rate=0.4), RNG.uniform(0, 0.3, (T, B, H)), RNG.normal(0, 1, (T, B, H)), inside
 
 
 def _readout(T, B, N, H, O, start):
     """Return x [T, B, N], psi [T, B, H], err [T, B, O], 0 before start, and the readout's weights [O, H]."""
     err = RNG.normal(0, 1, (T, B, O)) * (np.arange(T) >= start)[:, None, None]
-    return _spikes(T, B, N), RNG.uniform(0, 0.3, (T, B, H)), err, RNG.normal(0, 1, (O, H))
+    return random_spikes(RNG, T, B, N, rate=0.4), RNG.uniform(0, 0.3, (T, B, H)), err, RNG.normal(0, 1, (O, H))
 
 
 def _series(T, start):
     """Return Psi and trace of the lower neuron, Psi of the upper one and delta, [T] each."""
-    return RNG.uniform(0, 0.3, T), trace(_spikes(T), 0.6), RNG.uniform(0, 0.3, T), RNG.normal(0, 1, T) * (np.arange(T) >= start)
+    psi_low, trace_low = RNG.uniform(0, 0.3, T), trace(random_spikes(RNG, T, rate=0.4), 0.6)
+    return psi_low, trace_low, RNG.uniform(0, 0.3, T), RNG.normal(0, 1, T) * (np.arange(T) >= start)
 
 
 EXERCISES = {

@@ -3,59 +3,45 @@
 import numpy as np
 
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import late, outer, random_spikes
 from stllr_ref.rules import STLLR
 from stllr_ref.traces import stdp_window, trace
 
-_RNG = np.random.default_rng(7)
+RNG = np.random.default_rng(7)
 _DECAYS = dict(lam_pre=0.7, lam_post=0.4, alpha_pre=0.8, alpha_post=-0.6)
-
-
-def _late(a):
-    """Return a sequence [T, ...] one step later, zeros first."""
-    return np.concatenate([np.zeros_like(a[:1]), a[:-1]])
-
-
-def _outer(post, pre):
-    """Return post [T, B, N_out] times pre [T, B, N_in], [T, B, N_out, N_in]."""
-    return post[:, :, :, None] * pre[:, :, None, :]
 
 
 def _eligibility(x, psi, lam_pre, lam_post, alpha_pre, alpha_post, post_trace="paper"):
     """Return e of eq. (10) at each step, [T, B, N_out, N_in], by the library's rule."""
     rule = STLLR(lam_pre=lam_pre, lam_post=lam_post, alpha_pre=alpha_pre, alpha_post=alpha_post, post_trace=post_trace)
-    causal, noncausal = rule.posts(psi, _late(trace(psi, lam_post)))
-    return _outer(causal, trace(x, lam_pre)) + _outer(noncausal, x)
+    causal, noncausal = rule.posts(psi, late(trace(psi, lam_post)))
+    return outer(causal, trace(x, lam_pre)) + outer(noncausal, x)
 
 
 def _as_stdp_of_x(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
-    return _outer(alpha_pre * psi, trace(x, lam_pre)) + _outer(alpha_post * psi, lam_post * _late(trace(x, lam_post)))
+    return outer(alpha_pre * psi, trace(x, lam_pre)) + outer(alpha_post * psi, lam_post * late(trace(x, lam_post)))
 
 
 def _printed_11(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
     past = alpha_post * psi * (trace(psi, lam_post) - psi)
-    return _outer(alpha_pre * psi, trace(x, lam_pre)) + _outer(past, np.ones_like(x))
+    return outer(alpha_pre * psi, trace(x, lam_pre)) + outer(past, np.ones_like(x))
 
 
 def _gated(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
-    return _outer(alpha_pre * psi, trace(x, lam_pre)) + _outer(alpha_post * psi * (trace(psi, lam_post) - psi), x)
+    return outer(alpha_pre * psi, trace(x, lam_pre)) + outer(alpha_post * psi * (trace(psi, lam_post) - psi), x)
 
 
 def _counts_now(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
-    return _outer(alpha_pre * psi, trace(x, lam_pre)) + _outer(alpha_post * trace(psi, lam_post), x)
+    return outer(alpha_pre * psi, trace(x, lam_pre)) + outer(alpha_post * trace(psi, lam_post), x)
 
 
 def _early(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
-    return _outer(alpha_pre * psi, _late(trace(x, lam_pre))) + _outer(alpha_post * (trace(psi, lam_post) - psi), x)
+    return outer(alpha_pre * psi, late(trace(x, lam_pre))) + outer(alpha_post * (trace(psi, lam_post) - psi), x)
 
 
 def _psi(shape):
     """Return what a triangle might give: numbers from 0 to 0.3, one in three of them 0."""
-    return 0.3 * _RNG.random(shape) * (_RNG.random(shape) < 0.67)
-
-
-def _spikes(shape):
-    """Return spikes."""
-    return (_RNG.random(shape) < 0.5).astype(float)
+    return 0.3 * RNG.random(shape) * (RNG.random(shape) < 0.67)
 
 
 def _measured(lam_pre, lam_post, alpha_pre, alpha_post, post_trace):
@@ -73,20 +59,20 @@ def _settings(lags, change, post_trace):
     return next(s for s in _SETTINGS if np.allclose(change, _measured(*s, post_trace)[1]))
 
 
-def _read(lags, change, post_trace, first=lambda lam, change: change / lam, code=lambda lam, change: change, step=1, late=-1):
+def _read(lags, change, post_trace, first=lambda lam, change: change / lam, code=lambda lam, change: change, step=1):
     """Return the settings read off a window, with a way to alpha_post for each trace."""
     at = dict(zip(lags.tolist(), change))
-    lam_pre, lam_post = (at[1] / at[0]) ** step, (at[late - 1] / at[late]) ** step
-    return lam_pre, lam_post, at[0], (code if post_trace == "code" else first)(lam_post, at[late])
+    lam_pre, lam_post = (at[1] / at[0]) ** step, (at[-2] / at[-1]) ** step
+    return lam_pre, lam_post, at[0], (code if post_trace == "code" else first)(lam_post, at[-1])
 
 
 def _recurrent(y, psi, lam_pre, lam_post, alpha_pre, alpha_post):
     """Return e of a recurrent synapse, eqs. (15), (16): the input is y of the step before."""
-    return _eligibility(_late(y), psi, lam_pre, lam_post, alpha_pre, alpha_post)
+    return _eligibility(late(y), psi, lam_pre, lam_post, alpha_pre, alpha_post)
 
 
 def _half_delayed(y, psi, lam_pre, lam_post, alpha_pre, alpha_post):
-    return _outer(alpha_pre * psi, trace(_late(y), lam_pre)) + _outer(alpha_post * (trace(psi, lam_post) - psi), y)
+    return outer(alpha_pre * psi, trace(late(y), lam_pre)) + outer(alpha_post * (trace(psi, lam_post) - psi), y)
 
 
 EXERCISES = {
@@ -94,8 +80,8 @@ EXERCISES = {
         "eligibility",
         _eligibility,
         (
-            (_spikes((9, 2, 4)), _psi((9, 2, 3)), *_DECAYS.values()),
-            (_spikes((6, 3, 2)), _psi((6, 3, 5)), 0.9, 0.2, 1.0, 0.5),
+            (random_spikes(RNG, 9, 2, 4), _psi((9, 2, 3)), *_DECAYS.values()),
+            (random_spikes(RNG, 6, 3, 2), _psi((6, 3, 5)), 0.9, 0.2, 1.0, 0.5),
         ),
         {
             "you counted the present Psi as past: the inner sum of the second term ends at t-1": _counts_now,
@@ -137,18 +123,18 @@ EXERCISES = {
         "recurrent_eligibility",
         _recurrent,
         (
-            (_spikes((8, 2, 3)), _psi((8, 2, 3)), *_DECAYS.values()),
-            (_spikes((5, 3, 4)), _psi((5, 3, 4)), 0.9, 0.2, 1.0, 0.5),
+            (random_spikes(RNG, 8, 2, 3), _psi((8, 2, 3)), *_DECAYS.values()),
+            (random_spikes(RNG, 5, 3, 4), _psi((5, 3, 4)), 0.9, 0.2, 1.0, 0.5),
         ),
         {
             "you took y[t], which no neuron of the layer has seen yet: a recurrent input is one step old": _eligibility,
             "you delayed y in the causal term alone: the input of both terms is y[t-1]": _half_delayed,
-            "you delayed Psi as well: what the neuron does now is Psi[t]": lambda y, psi, *a: _eligibility(_late(y), _late(psi), *a),
-            "you delayed y twice": lambda y, *a: _eligibility(_late(_late(y)), *a),
+            "you delayed Psi as well: what the neuron does now is Psi[t]": lambda y, psi, *a: _eligibility(late(y), late(psi), *a),
+            "you delayed y twice": lambda y, *a: _eligibility(late(late(y)), *a),
             "you exchanged the two ends: rows are the neurons that receive": lambda *a: np.swapaxes(_recurrent(*a), 2, 3),
-            "you counted the present Psi as past": lambda y, *a: _counts_now(_late(y), *a),
+            "you counted the present Psi as past": lambda y, *a: _counts_now(late(y), *a),
             "you weighed the step before by 1, as the authors' code does; here the trace is the paper's": lambda y, *a: _eligibility(
-                _late(y), *a, post_trace="code"
+                late(y), *a, post_trace="code"
             ),
         },
         "[T, B, N, N]",

@@ -3,24 +3,25 @@
 import numpy as np
 
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import random_spikes
 from stllr_ref.losses import cross_entropy
 from stllr_ref.signals import DFA, DRTP, Local, sDFA
 from stllr_ref.synapses import Dense
 
-_RNG = np.random.default_rng(8)
+RNG = np.random.default_rng(8)
 
 
 def _row(samples, sizes):
     """Return an output error, the weights above each hidden layer and the Psi of each, lowest first; sizes: hidden layers, outputs."""
-    weights = [_RNG.normal(0, 1, (above, below)) for below, above in zip(sizes, sizes[1:])]
-    psis = [0.3 * _RNG.random((samples, n)) * (_RNG.random((samples, n)) < 0.8) for n in sizes[:-1]]
+    weights = [RNG.normal(0, 1, (above, below)) for below, above in zip(sizes, sizes[1:])]
+    psis = [0.3 * RNG.random((samples, n)) * (RNG.random((samples, n)) < 0.8) for n in sizes[:-1]]
     return _error(samples, sizes[-1])[0], weights, psis
 
 
 def _error(samples, classes):
     """Return softmax - onehot of random logits, and the labels."""
-    target = _RNG.integers(0, classes, samples)
-    return cross_entropy(_RNG.normal(0, 1, (samples, classes)), target)[1], target
+    target = RNG.integers(0, classes, samples)
+    return cross_entropy(RNG.normal(0, 1, (samples, classes)), target)[1], target
 
 
 def _deltas(err, weights, psis, gate=lambda delta, psi: delta * psi):
@@ -59,7 +60,7 @@ def _instead(way, wrong):
 def _three(samples, classes, units):
     """Return the arguments of `signal`, one tuple a way, on the same error."""
     err, target = _error(samples, classes)
-    B = _RNG.normal(0, 1, (classes, units))
+    B = RNG.normal(0, 1, (classes, units))
     return [(way, err, target, B) for way in WAYS]
 
 
@@ -68,9 +69,9 @@ def _local(y, target, B):
     return Local(B).delta(None, target, y)
 
 
-def _spikes(samples, classes, units):
+def _classified(samples, classes, units):
     """Return spikes of a layer, labels and the weights of a classifier of them."""
-    return (_RNG.random((samples, units)) < 0.5).astype(float), _RNG.integers(0, classes, samples), _RNG.normal(0, 1, (classes, units))
+    return random_spikes(RNG, samples, units), RNG.integers(0, classes, samples), RNG.normal(0, 1, (classes, units))
 
 
 def _own(y, target, B):
@@ -124,7 +125,7 @@ EXERCISES = {
     "8.3": Exercise(
         "local_delta",
         _local,
-        (_spikes(4, 3, 5), _spikes(7, 2, 3)),
+        (_classified(4, 3, 5), _classified(7, 2, 3)),
         {
             "you left out the softmax: logits are no probabilities": lambda y, target, B: (y @ B.T - _onehot(target, B)) @ B,
             "you sent the label alone: what the classifier has right already needs no push": lambda y, target, B: -_onehot(target, B) @ B,

@@ -3,53 +3,39 @@
 import numpy as np
 
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import late, outer, random_spikes, summed
 from stllr_ref.neurons import LIF
 from stllr_ref.rules import OTTT, SLTT, STDP, STLLR
 from stllr_ref.surrogates import spike, triangle
 from stllr_ref.traces import trace
 
-_RNG = np.random.default_rng(9)
-
-
-def _late(a):
-    """Return a sequence [T, ...] one step later, zeros first."""
-    return np.concatenate([np.zeros_like(a[:1]), a[:-1]])
-
-
-def _outer(post, pre):
-    """Return post [T, B, N_out] times pre [T, B, N_in], [T, B, N_out, N_in]."""
-    return post[:, :, :, None] * pre[:, :, None, :]
-
-
-def _gradient(delta, e):
-    """Return the sum over steps and samples of delta_i e_ij, [N_out, N_in]."""
-    return np.einsum("tbi,tbij->ij", delta, e)
+RNG = np.random.default_rng(9)
 
 
 def _sequence(T, B, n_in, n_out):
     """Return spikes [T, B, N_in], psi and delta [T, B, N_out]; delta is 0 before the last steps."""
-    x, psi = (_RNG.random((T, B, n_in)) < 0.5).astype(float), 0.3 * _RNG.random((T, B, n_out))
-    delta = _RNG.normal(0, 1, (T, B, n_out))
+    x, psi = random_spikes(RNG, T, B, n_in), 0.3 * RNG.random((T, B, n_out))
+    delta = RNG.normal(0, 1, (T, B, n_out))
     delta[: T // 2] = 0
     return x, psi, delta
 
 
 def _eprop(x, psi, delta, gamma, kappa):
     """Return e-prop's gradient [N_out, N_in]."""
-    return _gradient(delta, trace(_outer(psi, trace(x, gamma)), kappa))
+    return summed(delta, trace(outer(psi, trace(x, gamma)), kappa))
 
 
 def _from_the_window(x, psi, delta, gamma, kappa):
     inside = np.abs(delta).sum((1, 2)).astype(bool)[:, None, None, None]
-    return _gradient(delta, trace(_outer(psi, trace(x, gamma)) * inside, kappa))
+    return summed(delta, trace(outer(psi, trace(x, gamma)) * inside, kappa))
 
 
 def _after_delta(x, psi, delta, gamma, kappa):
-    return trace(_outer(delta * psi, trace(x, gamma)), kappa).sum((0, 1))
+    return trace(outer(delta * psi, trace(x, gamma)), kappa).sum((0, 1))
 
 
 def _apart(x, psi, delta, gamma, kappa):
-    return _gradient(delta, _outer(trace(psi, kappa), trace(trace(x, gamma), kappa)))
+    return summed(delta, outer(trace(psi, kappa), trace(trace(x, gamma), kappa)))
 
 
 def _slope(psi, gamma, theta):
@@ -57,7 +43,7 @@ def _slope(psi, gamma, theta):
     return LIF(gamma, theta, triangle).slope(None, None, psi, attached=True)
 
 
-def _ostl(x, psi, delta, gamma, theta, slope=_slope, late=_late):
+def _ostl(x, psi, delta, gamma, theta, slope=_slope, late=late):
     """Return OSTL's gradient [N_out, N_in] of feed-forward neurons with a soft reset."""
     eps, found = 0.0, 0.0
     for x_t, psi_t, carry, delta_t in zip(x, psi, late(slope(psi, gamma, theta)), delta):
@@ -72,14 +58,14 @@ def _sloped(slope):
 
 
 _X, _PSI, _ = _sequence(9, 2, 3, 2)
-_Y = (_RNG.random(_PSI.shape) < 0.4).astype(float)
+_Y = random_spikes(RNG, *_PSI.shape, rate=0.4)
 
 
 def _eligibility(rule):
     """Return the eligibility of a rule on one fixed sequence, [T, B, N_out, N_in]."""
     post = _Y if rule.psi is spike else _PSI
-    past = _late(trace(post, rule.past_decay or 0.0))
-    return sum(_outer(factor, trace(_X, lam)) for factor, lam in zip(rule.posts(post, past), rule.decays))
+    past = late(trace(post, rule.past_decay or 0.0))
+    return sum(outer(factor, trace(_X, lam)) for factor, lam in zip(rule.posts(post, past), rule.decays))
 
 
 def _relatives(lam_pre, lam_post, alpha_pre, alpha_post, post_trace, spikes, gamma):

@@ -63,12 +63,12 @@ def _with_error(error):
     return lambda a, b: (np.mean(np.subtract(a, b)), error(np.subtract(a, b)))
 
 
-_RNG = np.random.default_rng(10)
-_FIVE = _RNG.normal(0.9, 0.02, 5)
+RNG = np.random.default_rng(10)
+_FIVE = RNG.normal(0.9, 0.02, 5)
 
 EXERCISES = {
     "10.1": Exercise(
-        "frames", _frames, tuple((*_recording(_RNG), WIDTH, T, SENSOR) for T in (5, 4)),
+        "frames", _frames, tuple((*_recording(RNG), WIDTH, T, SENSOR) for T in (5, 4)),
         {
             "you let a bin hold its upper edge, and not its lower":
                 _counted(lambda t, width, T: np.maximum(-(-t // width) - 1, 0)),
@@ -86,7 +86,7 @@ EXERCISES = {
         }, "[T, 2, H, W]",
     ),
     "10.2": Exercise(
-        "scores", _scores, tuple((_RNG.normal(0, 3, (T, 4, 3)), np.array(lengths), last) for T, lengths, last in (
+        "scores", _scores, tuple((RNG.normal(0, 3, (T, 4, 3)), np.array(lengths), last) for T, lengths, last in (
             (8, [8, 5, 7, 3], 3), (6, [6, 4, 2, 5], 4),
         )),
         {
@@ -107,7 +107,7 @@ EXERCISES = {
     ),
     "10.3": Exercise(
         "difference", paired,
-        ((_FIVE + _RNG.normal(0.01, 0.004, 5), _FIVE), (np.array([0.93, 0.91, 0.94, 0.88]), np.array([0.95, 0.9, 0.96, 0.92]))),
+        ((_FIVE + RNG.normal(0.01, 0.004, 5), _FIVE), (np.array([0.93, 0.91, 0.94, 0.88]), np.array([0.95, 0.9, 0.96, 0.92]))),
         {
             "you gave the standard deviation of the differences; the error of their mean shrinks with the number of seeds":
                 _with_error(lambda d: np.std(d, ddof=1)),

@@ -6,7 +6,7 @@ from stllr_ref.exercises.checking import Exercise
 from stllr_ref.experiments import flow, photometric
 from stllr_ref.synapses import Conv2d
 
-_rng = np.random.default_rng(11)
+RNG = np.random.default_rng(11)
 
 
 def filter_gradient(post, pre):
@@ -81,7 +81,7 @@ EXERCISES = {
     "11.1": Exercise(
         "filter_gradient",
         filter_gradient,
-        ((_rng.normal(size=(4, 2, 5, 6)), _rng.normal(size=(4, 3, 7, 8))),),
+        ((RNG.normal(size=(4, 2, 5, 6)), RNG.normal(size=(4, 3, 7, 8))),),
         {
             "you turned the filter by half a turn: what is called a convolution here does not": gradient_then(
                 lambda grad: grad[:, :, ::-1, ::-1]
@@ -98,8 +98,8 @@ EXERCISES = {
         "endpoint_error",
         endpoint_error,
         (
-            (_rng.normal(size=(3, 2, 4, 5)), _rng.normal(size=(3, 2, 4, 5)), _rng.random((3, 4, 5)) < 0.4),
-            (_rng.normal(size=(2, 2, 3, 4)), _rng.normal(size=(2, 2, 3, 4)), np.zeros((2, 3, 4), bool)),
+            (RNG.normal(size=(3, 2, 4, 5)), RNG.normal(size=(3, 2, 4, 5)), RNG.random((3, 4, 5)) < 0.4),
+            (RNG.normal(size=(2, 2, 3, 4)), RNG.normal(size=(2, 2, 3, 4)), np.zeros((2, 3, 4), bool)),
         ),
         {
             "you averaged over all pixels, those that do not count too": everywhere,
@@ -118,7 +118,7 @@ EXERCISES = {
     "11.3": Exercise(
         "read_between",
         read_between,
-        ((_rng.normal(size=(5, 6)), np.array([0.3, 2.6, 1.25, 3.9]), np.array([1.7, 0.2, 3.55, 2.1])),),
+        ((RNG.normal(size=(5, 6)), np.array([0.3, 2.6, 1.25, 3.9]), np.array([1.7, 0.2, 3.55, 2.1])),),
         {
             "you took x for the row: x counts columns, to the right": read_at(lambda x, y: (y, x)),
             "you read the nearest pixel": read_at(lambda x, y: (np.rint(x), np.rint(y))),

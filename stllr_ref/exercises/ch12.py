@@ -4,6 +4,7 @@ import numpy as np
 
 from stllr_ref import costs
 from stllr_ref.exercises.checking import Exercise
+from stllr_ref.exercises.parts import random_spikes
 from stllr_ref.layer import Layer
 from stllr_ref.neurons import LIF
 from stllr_ref.rules import STLLR
@@ -85,7 +86,7 @@ def _slip_stllr(late=False, now=False, early=False, after=False, gated=False, me
 def _case(T, B, N, H, last, seed):
     """Return x [T, B, N], W [H, N], delta [T, B, H] and last; neurons fire, in the window and before it."""
     rng = np.random.default_rng(seed)
-    return (rng.random((T, B, N)) < 0.4).astype(float), rng.normal(0.2, 0.4, (H, N)), rng.normal(size=(T, B, H)), last
+    return random_spikes(rng, T, B, N, rate=0.4), rng.normal(0.2, 0.4, (H, N)), rng.normal(size=(T, B, H)), last
 
 
 EXERCISES = {

@@ -18,6 +18,8 @@ from stllr_ref.gradcheck import alignment
 from stllr_ref.losses import cross_entropy, window
 
 STAGES = {"initial": "initial weights", "exact": "trained by BPTT", "own": "trained by the rule itself"}
+NAMES = tuple(FAMILY)
+PARAMS = {"digits": ("0.W", "1.W"), "patterns": ("0.W", "0.V")}  # what the table and the figure show of each task
 DIGITS = replace(digits.SETTINGS, epochs=3)
 TOY = classify.Settings(
     task="patterns", rule="bptt", hidden=(24,), recurrent=True, gamma=0.8, theta=0.6, readout=0.8,
@@ -120,9 +122,6 @@ def table(results, names):
     return "\n".join(lines)
 
 
-PARAMS = {"digits": ("0.W", "1.W"), "patterns": ("0.W", "0.V")}  # what the table and the figure show of each task
-
-
 def _cell(values):
     """Return the mean of the cosines, or a dash where there is none."""
     return f"{values.mean():.3f}" if len(values) else "-"
@@ -144,6 +143,3 @@ def _stage(rows, stage, rule):
         param: {key: [None if np.isnan(row.layers[param][key]) else row.layers[param][key] for row in rows] for key in measures}
         for param, measures in rows[0].layers.items()
     }
-
-
-NAMES = tuple(FAMILY)

@@ -217,9 +217,7 @@ def cells(seeds=SEEDS):
 
 def render(results):
     """Return RESULTS.md from the results of `cells`, (settings, seed) -> result."""
-    of = {}
-    for (settings, _), result in results.items():
-        of.setdefault(settings, []).append(result)
+    of = studies.by_settings(results)
     seeds = len(next(iter(of.values())))
     lines = [
         "# Results", "",
@@ -236,13 +234,13 @@ def render(results):
     for number, claim in enumerate(CLAIMS, 1):
         lines += [f"## {number}. {claim.title}", "", claim.text, ""]
         lines += [f"- {'Holds' if holds else 'Does not hold'}: {sentence}." for holds, sentence in claim.verdict(of)] + [""]
-        lines += table({s: of[s] for s in claim.rows()})
+        lines += measured_table({s: of[s] for s in claim.rows()})
         if claim.printed:
-            lines += beside(claim, [of[s] for s in claim.beside()])
+            lines += printed_table(claim, [of[s] for s in claim.beside()])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def table(rows):
+def measured_table(rows):
     """Return the lines of a Markdown table, a row a setting: test, validation, firing rates; nothing for no rows."""
     if not rows:
         return []
@@ -255,18 +253,22 @@ def table(rows):
         (mean, std), (held, _) = mean_std(tests(results)), mean_std([r.validation for r in results])
         rates = np.mean([r.history[-1].rates for r in results], 0) if results[0].history[-1].rates else []
         said = " | ".join([label(results[0]), *(str(getattr(settings, name)) for name in apart)])
-        score = f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}"
-        cells = [said, score, f"{factor * held:.{digits}f}", " ".join(f"{100 * r:.0f}" for r in rates)]
+        cells = [said, _score(mean, std, factor, digits), f"{factor * held:.{digits}f}", " ".join(f"{100 * r:.0f}" for r in rates)]
         lines.append(f"| {' | '.join([*cells, *(report.mean_of(name, results) for name in more)])} |")
     return [*lines, ""]
 
 
-def beside(claim, ours):
+def printed_table(claim, ours):
     """Return the lines of a Markdown table: what the publications print, and ours (a list of results a column) in its last row."""
     _, factor, digits = UNITS[ours[0][0].settings.metric]
     named = f"here, {ours[0][0].settings.task}, {claim.printed.unit}"
     head = ("Published, on larger sets and networks", *claim.printed.columns)
     scores = [mean_std(tests(results)) for results in ours]
-    last = (named, *(f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}" for mean, std in scores))
+    last = (named, *(_score(mean, std, factor, digits) for mean, std in scores))
     rows = [head, ("---",) * len(head), *claim.printed.rows, last]
     return [f"| {' | '.join(row)} |" for row in rows] + [""]
+
+
+def _score(mean, std, factor, digits):
+    """Return a score and its spread over the seeds as text, in the unit that factor gives."""
+    return f"{factor * mean:.{digits}f} ± {factor * std:.{digits}f}"

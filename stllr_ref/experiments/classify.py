@@ -12,7 +12,7 @@ import numpy as np
 
 from stllr_ref import checks, costs, engine, network, training
 from stllr_ref.checkpoints import Checkpoint
-from stllr_ref.experiments.family import FAMILY, SHAPED, SHARE, SIGNALS
+from stllr_ref.experiments.family import FAMILY, SHAPED, SHARE, SIGNALS, member
 from stllr_ref.layer import Layer
 from stllr_ref.losses import cross_entropy, window
 from stllr_ref.network import Network
@@ -24,6 +24,7 @@ from stllr_ref.synapses import Bias, Dense
 from stllr_ref.weights import Standardised, kaiming
 
 RULES = (*FAMILY, "frozen", "counts")
+PSIS = tuple(name for name, psi in PSI.items() if psi is not spike)  # names that settings.psi may have
 UPDATES = ("accumulated", "online")  # weights change after a batch, or after each step of the window within it
 
 
@@ -53,7 +54,7 @@ class Settings:
 
     def __post_init__(self):
         checks.choice("rules", self.rule, RULES)
-        checks.choice("psi", self.psi, tuple(name for name, psi in PSI.items() if psi is not spike))
+        checks.choice("psi", self.psi, PSIS)
         checks.choice("signal", self.signal, tuple(SIGNALS))
         checks.whole("last", self.last, 1)
         checks.whole("epochs", self.epochs, 1)
@@ -81,17 +82,17 @@ class Result(NamedTuple):
 def layers(settings, n_in, n_out, rng, feedback_rng):
     """Return the layers of a network, bottom to top; weights from one Generator, those of FA from another, so that rules share weights."""
     s, row, sizes = settings, [], (n_in, *settings.hidden)
-    member = FAMILY.get(s.rule, FAMILY["stllr"])  # of the controls: no rule is ever asked
+    rules = member(s.rule)
     for i, (below, here) in enumerate(zip(sizes, s.hidden)):
         recurrent = s.recurrent and i == len(s.hidden) - 1
         V = Dense(Standardised(kaiming(rng, here, here))) if recurrent else None
         W = Dense(Standardised(kaiming(rng, here, below)))
         feedback = Dense(kaiming(feedback_rng, here, below)) if s.signal == "fa" and i else None
-        rule = member.rule(s, i == 0, recurrent)
+        rule = rules.rule(s, i == 0, recurrent)
         row.append(Layer(W, LIF(s.gamma, s.theta, s.psi), rule, V=V, bias=Bias(np.zeros(here)), feedback=feedback))
     feedback = Dense(kaiming(feedback_rng, n_out, sizes[-1])) if s.signal == "fa" else None
     W = Dense(kaiming(rng, n_out, sizes[-1]))
-    row.append(Layer(W, Leaky(s.readout), member.readout(s), bias=Bias(np.zeros(n_out)), feedback=feedback))
+    row.append(Layer(W, Leaky(s.readout), rules.readout(s), bias=Bias(np.zeros(n_out)), feedback=feedback))
     return row
 
 
@@ -116,13 +117,13 @@ def build(settings, n_in, n_out, seed):
 
 def signal_of(settings):
     """Return the name of the signal of the hidden layers: the rule's own, or where that is "bp" the settings'."""
-    own = FAMILY[settings.rule].signal if settings.rule in FAMILY else "bp"
+    own = member(settings.rule).signal
     return settings.signal if own == "bp" else own
 
 
 def algorithm(settings, run=network.run):
     """Return the function that gives the gradients of the settings' rule, with the signature of `run`, which local rules go by."""
-    return FAMILY[settings.rule].algorithm(settings, run) if settings.rule in FAMILY else run
+    return member(settings.rule).algorithm(settings, run)
 
 
 def reads_signal(rule):

@@ -7,7 +7,7 @@ A readout of two channels that does not spike ends it, at half the image's size,
 
 import numpy as np
 
-from stllr_ref.experiments.family import FAMILY
+from stllr_ref.experiments.family import member
 from stllr_ref.layer import Layer
 from stllr_ref.maps import Upsample
 from stllr_ref.neurons import LIF, Leaky
@@ -24,7 +24,7 @@ def encoder_decoder(settings, n_in, rng):
     was enlarged, best the smallest: that a spike appears four times makes it loud, and it drowns the skip.
     """
     s, (lowest, fine, coarse) = settings, settings.gains
-    member = FAMILY.get(s.rule, FAMILY["stllr"])  # of the control: no rule is ever asked
+    rules = member(s.rule)
 
     def synapse(n, below, gain, k=3, stride=1):
         """Return a standardised convolution from `below` to n channels."""
@@ -32,7 +32,7 @@ def encoder_decoder(settings, n_in, rng):
 
     def layer(W, skips=None, first=False):
         """Return a layer of spiking neurons."""
-        return Layer(W, LIF(s.gamma, s.theta, s.psi), member.rule(s, first, False), skips=skips)
+        return Layer(W, LIF(s.gamma, s.theta, s.psi), rules.rule(s, first, False), skips=skips)
 
     row = [layer(synapse(s.channels[0], n_in, lowest, 5, 2), first=True)]
     for below, n in zip(s.channels, s.channels[1:]):
@@ -46,4 +46,4 @@ def encoder_decoder(settings, n_in, rng):
     if s.rule == "frozen":
         row.append(Frozen())
     W = Conv2d(kaiming(rng, 2, top, 3, 3))
-    return [*row, Layer(W, Leaky(s.readout), member.readout(s), bias=Bias(np.zeros((2, 1, 1)))), Upsample(2)]
+    return [*row, Layer(W, Leaky(s.readout), rules.readout(s), bias=Bias(np.zeros((2, 1, 1)))), Upsample(2)]

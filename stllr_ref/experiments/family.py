@@ -178,5 +178,9 @@ FAMILY = {
         differs="a reward at each step, of the readout's present answer; a bias moves by psi, filtered likewise",
     ),
 }  # fmt: skip
-
 SHAPED = ("stllr", "tess", "stdp", "rstdp")  # rules that read alpha_post
+
+
+def member(rule):
+    """Return the `Member` of a rule; of a control, whose layers carry a rule that is never asked, that of S-TLLR."""
+    return FAMILY.get(rule, FAMILY["stllr"])

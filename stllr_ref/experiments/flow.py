@@ -20,14 +20,13 @@ from stllr_ref.data import motion
 from stllr_ref.experiments import classify, photometric
 from stllr_ref.experiments.classify import Result
 from stllr_ref.experiments.encoder import encoder_decoder
-from stllr_ref.experiments.family import FAMILY
+from stllr_ref.experiments.family import member
 from stllr_ref.layer import Layer
 from stllr_ref.losses import mse, window
 from stllr_ref.maps import Upsample
 from stllr_ref.network import Network
 from stllr_ref.neurons import LIF, Leaky
 from stllr_ref.signals import Frozen
-from stllr_ref.surrogates import PSI, spike
 from stllr_ref.synapses import Bias, Conv2d
 from stllr_ref.weights import Standardised, kaiming
 
@@ -71,7 +70,7 @@ class Settings:
         if len(self.gains) != NETWORKS[self.network]:
             raise ValueError(f"gains: got {len(self.gains)}, expected {NETWORKS[self.network]} of the network {self.network!r}")
         checks.number("smooth", self.smooth, 0)
-        checks.choice("psi", self.psi, tuple(name for name, psi in PSI.items() if psi is not spike))
+        checks.choice("psi", self.psi, classify.PSIS)
         checks.choice("signal", self.signal, ("bp",))
         checks.whole("last", self.last, 1)
         checks.whole("epochs", self.epochs, 1)
@@ -88,7 +87,7 @@ SETTINGS = Settings(
 UNET = replace(SETTINGS, network="unet", gains=(2.0, 2.5, 1.0))
 
 
-def shape(network):
+def network_fields(network):
     """Return the fields of `Settings` that make it the network of that name: one of NETWORKS, of the size chosen for it."""
     s = UNET if network == "unet" else SETTINGS
     return {"network": s.network, "channels": s.channels, "gains": s.gains}
@@ -241,15 +240,15 @@ def build(settings, n_in, seed):
     s, rng = settings, np.random.default_rng(np.random.SeedSequence([seed, 0]))
     if s.network == "unet":
         return Network(encoder_decoder(s, n_in, rng), dtype=np.float32)
-    member = FAMILY.get(s.rule, FAMILY["stllr"])  # of the control: no rule is ever asked
+    rules = member(s.rule)
     (first, second), row = s.channels, []
     for fan, stride, gain in (((first, n_in, 5, 5), 2, s.gains[0]), ((second, first, 3, 3), 1, s.gains[1])):
         W = Standardised(kaiming(rng, *fan), np.full(fan[0], gain))
-        row.append(Layer(Conv2d(W, stride), LIF(s.gamma, s.theta, s.psi), member.rule(s, not row, False)))
+        row.append(Layer(Conv2d(W, stride), LIF(s.gamma, s.theta, s.psi), rules.rule(s, not row, False)))
     if s.rule == "frozen":
         row.append(Frozen())
     W = Conv2d(kaiming(rng, 2, second, 3, 3))
-    row.append(Layer(W, Leaky(s.readout), member.readout(s), bias=Bias(np.zeros((2, 1, 1)))))
+    row.append(Layer(W, Leaky(s.readout), rules.readout(s), bias=Bias(np.zeros((2, 1, 1)))))
     return Network([*row, Upsample(2)], dtype=np.float32)
 
 
@@ -268,7 +267,7 @@ def in_training(settings, run=network.run):
     return flipped
 
 
-def beside(scores):
+def other_scores(scores):
     """Return what `classify.Result` has more than the AEE: the other `Scores` under their names."""
     return {name: value for name, value in scores._asdict().items() if name != "aee"}
 
@@ -304,14 +303,14 @@ def trial(settings, seed, parts, callback=None, checkpoint=None, steps=None):
     held = mean(()) if validation is None else evaluate(net, validation, last=s.last)
     found = judged(*_compared(net, test, s.last, 50), steps)
     spent = classify.cost(net, s, x[:, : s.batch], target[: s.batch], loss_of(s))
-    return Result(s, seed, found.aee, held, seconds, *spent, history, net.get(), beside(found))
+    return Result(s, seed, found.aee, held, seconds, *spent, history, net.get(), other_scores(found))
 
 
 def _zero(settings, seed, parts, callback, steps):
     """Return the `classify.Result` of the control that says zero everywhere: nothing is learned, every epoch is the same."""
     speeds = [errors(np.zeros_like(part[1][:, :2]), part[1]) if part else np.zeros(0) for part in parts]
     train, validation, test = map(mean, speeds)
-    more = beside(judged(speeds[2], speeds[2], steps))
+    more = other_scores(judged(speeds[2], speeds[2], steps))
     target = parts[0][1]
     loss = settings.last * float(loss_of(settings)(np.zeros_like(target[:, :2]), target)[0].mean())
     history = [training.Epoch(n, loss, train, validation, [], {}) for n in range(1, settings.epochs + 1)]

@@ -41,7 +41,7 @@ from stllr_ref import checks, engine, network, training
 from stllr_ref.data import catalogue
 from stllr_ref.experiments import classify, flow
 from stllr_ref.experiments.classify import Result
-from stllr_ref.experiments.family import FAMILY
+from stllr_ref.experiments.family import FAMILY, member
 from stllr_ref.experiments.tasks import Task
 from stllr_ref.layer import Layer
 from stllr_ref.maps import AvgPool, Dropout, GlobalAvg, MaxPool
@@ -69,12 +69,16 @@ class Settings(classify.Settings):
     dataset: str  # name of the recorded set
     network: str  # "vgg9" or "recurrent"
     pool: str  # one of POOLS
-    dropout: float  # share of the units that are dropped after each convolution
+    dropout: float  # share of the units that are dropped after each convolution, 0 to 1
     schedule: str  # of lr, one of SCHEDULES
     binary: bool  # inputs are 0 or 1, not counts
 
     def __post_init__(self):
         super().__post_init__()
+        checks.choice("network", self.network, ("vgg9", "recurrent"))
+        checks.choice("pool", self.pool, tuple(POOLS))
+        checks.number("dropout", self.dropout, 0, 1)
+        checks.choice("schedule", self.schedule, tuple(SCHEDULES))
         if self.network == "vgg9":
             checks.choice("rules", self.rule, CONVOLVED)
             checks.choice("signal", self.signal, ("bp",))
@@ -103,7 +107,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def published(name):
+def published_settings(name):
     """Return the published settings of a recorded set, refused where there are none."""
     if name not in SETTINGS:
         raise ValueError(f"--model: got published with {name}, expected a set with published settings: {', '.join(SETTINGS)}")
@@ -112,7 +116,7 @@ def published(name):
 
 def task(name, width=1.0):
     """Return the `tasks.Task` of a recorded set with its published settings at a width; its data come from `recordings`."""
-    settings, width = published(name), checks.number("--width", width, 2**-10, 2**4)
+    settings, width = published_settings(name), checks.number("--width", width, 2**-10, 2**4)
     if name == "MVSEC":
         settings = replace(settings, channels=scaled(settings.channels, width))
         return Task(settings, None, flow.trial, flow.RULES, ("frozen", "zero"))
@@ -132,12 +136,12 @@ def scaled(sizes, width):
 def vgg9(settings, shape, classes, rng):
     """Return the row of VGG-9 for inputs of a shape [T, B, C, H, W], H and W at least 8, of the channels that the settings have."""
     s, row, below = settings, [], shape[2]
-    member = FAMILY.get(s.rule, FAMILY["stllr"])  # of the control: no rule is ever asked
+    rules = member(s.rule)
     for i, c in enumerate(s.hidden):
         if i in POOLED:
             row.append(POOLS[s.pool](2))
         raw = kaiming(rng, c, below, 3, 3) * (below / c) ** 0.5  # normal by fan-out: what lr means hangs on the size of the raw weight
-        neuron, rule, bias = LIF(s.gamma, s.theta, s.psi), member.rule(s, i == 0, False), Bias(np.zeros((c, 1, 1)))
+        neuron, rule, bias = LIF(s.gamma, s.theta, s.psi), rules.rule(s, i == 0, False), Bias(np.zeros((c, 1, 1)))
         row.append(Layer(Conv2d(Standardised(raw)), neuron, rule, bias=bias))
         if s.dropout:
             row.append(Dropout(s.dropout))

@@ -67,7 +67,7 @@ def streams(task, folder, set_name=None, published="paper", say=lambda text: Non
     name = named(task, folder, set_name)
     if name == "MVSEC":
         return sets(task, folder, name, published, say)
-    parts = recorded.load(folder, name, published, binary=networks.published(name).binary)
+    parts = recorded.load(folder, name, published, binary=networks.published_settings(name).binary)
     for part in parts:
         say(f"{name}, {part.part}: {part.shape[1]} samples of {part.recordings} recordings, read when their turn comes")
     train, test = ((part, part.labels) for part in parts)

@@ -3,7 +3,6 @@
 import csv
 import json
 import platform
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -179,18 +178,18 @@ def _place(result):
     return f"{label(result)}/seed {result.seed}/"
 
 
-def stored(folder):
+def read_params(folder):
     """Return what last.npz of a folder holds, nothing where there is no such file or it is damaged."""
     try:
         with open(Path(folder) / "last.npz", "rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(file)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except Exception:  # in a damaged file zipfile, zlib, tokenize and NumPy find something to raise each
         return {}
 
 
-def with_params(result, stored):
-    """Return a result with its parameters out of those that `stored` returned; None where they are not among them."""
-    params = {name.removeprefix(_place(result)): value for name, value in stored.items() if name.startswith(_place(result))}
+def with_params(result, found):
+    """Return a result with its parameters out of those that `read_params` found; None where they are not among them."""
+    params = {name.removeprefix(_place(result)): value for name, value in found.items() if name.startswith(_place(result))}
     return result._replace(params=params) if params or not result.history[-1].grad_norms else None  # what learns nothing has none
 
 

@@ -112,6 +112,12 @@ def _choose():
     return list(dict.fromkeys(cells))
 
 
+def _rate():
+    """Return learning rates up to where training breaks, beyond those of `_choose`, at the settings chosen there."""
+    tasks = ("digits", "speech", "gestures", "gestures_single", "randman")
+    return [s for task in tasks for s in grid(task, ("stllr", "bptt"), lr=(4e-3, 8e-3, 1.6e-2, 3.2e-2))]
+
+
 def _motion():
     """Return the settings among which those of optical flow were chosen, for S-TLLR and for BPTT alike, and its other loss and network."""
     rates, best = (3e-3, 6e-3, 1.2e-2, 2.4e-2), {"alpha_post": -0.2, "lr": 1.2e-2, "epochs": 20}
@@ -146,6 +152,7 @@ STUDIES = {
     "depth": Study("how deep may a network be?", _depth, ("hidden",), ("rule", "alpha_post", "signal"), ("task",)),
     "delay": Study("how long a silence can each rule bridge?", _delay, ("task",), ("rule", "alpha_post"), ("last",)),
     "choose": Study("which settings?", _choose, ("lr",), ("rule", "alpha_post", "lam_pre"), ("task", "readout"), **CHOOSING),
+    "rate": Study("how large may the learning rate be?", _rate, ("lr",), ("rule",), ("task",), **CHOOSING),
     "motion": Study(
         "which settings of optical flow?", _motion, ("lr",), ("rule", "alpha_post", "loss", "network"), ("epochs",), **CHOOSING
     ),

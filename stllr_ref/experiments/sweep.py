@@ -138,9 +138,12 @@ class Finished:
             os.truncate(self.path, len(data) - len(half))
 
     def get(self, cell):
-        """Return the `Result` of a cell, without parameters; None if it is not finished."""
+        """Return the `Result` of a cell, without parameters; None if it is not finished; ValueError if its line is damaged."""
         entry = self.lines.get(_name(cell))
-        return entry and report.from_plain(entry["result"], type(cell[0]))
+        try:
+            return entry and report.from_plain(entry["result"], type(cell[0]))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ValueError(f"{self.path}: got a damaged result of a trial of seed {cell[1]}, expected what `add` wrote") from None
 
     def add(self, cell, result):
         """Append the result of a cell; on disk when this returns."""
