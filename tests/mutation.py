@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from time import perf_counter
@@ -67,6 +68,7 @@ def code(name):
     return ast.unparse(tree)
 
 
+@cache
 def session(module):
     """Return the path of a module's data base: another one when the code of the module or of one of its tests is no longer the same."""
     sources = [code(name) for name in (f"stllr_ref/{module}.py", "tests/oracles.py", *tests_of(module))]
@@ -215,6 +217,8 @@ def main(argv=None):
     free = SimpleQueue()
     for folder in copies(args.jobs):
         free.put(folder)
+    for module in MODULES:
+        session(module)  # of the sources as they are now, in the copies: somebody may go on writing
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(lambda module: measure(module, free), args.module or MODULES))
     text, complaints = report()

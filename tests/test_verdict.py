@@ -11,10 +11,10 @@ import pytest
 from stllr_ref import oracle
 from stllr_ref.oracle import Verdict, judge, verdict
 from stllr_ref.oracle.contract import LAYERS, POST_TRACES, PSIS, QUANTITIES, RESETS
+from stllr_ref.oracle.judgement import KEPT, UNKNOWN
 from stllr_ref.oracle.slips import CAUSES
 
 GRADIENTS = ("dW", "dV", "db")
-UNKNOWN = "cause not recognised"
 FOURTEEN = [
     "late pre trace", "post trace including now", "undecayed reset", "hard reset", "Psi after the reset", "Psi of the spike", "decays swapped", "sign",
     "undelayed recurrence", "other post-trace convention", "window ignored", "batch mean", "non-causal term gated by Psi", "bias with alpha",
@@ -360,6 +360,18 @@ def test_what_is_plain_to_see_is_said_though_the_cause_is_not_known(name, change
     assert verdict(dense, {name: change(right[name])}).cause == (f"{UNKNOWN} ({hint})")
 
 
+SETTINGS = [("psi", "triangle"), ("psi", "sigmoid"), ("psi", "arctan"), ("lam_pre", "gamma"), ("lam_post", "gamma"), ("theta", 1.0)]
+
+
+@pytest.mark.parametrize("names", [None, ("dW",)], ids=["all", "dW"])
+@pytest.mark.parametrize("name, value", SETTINGS, ids=str)
+def test_a_right_answer_to_another_setting_is_told(name, value, names):
+    case = oracle.case(psi="fast_sigmoid")
+    answer = plain_stllr.answer({**case, name: case.get(value, value)})
+    outcome = verdict(case, {key: answer[key] for key in names or answer})
+    assert (outcome.accepted, outcome.slips, outcome.cause) == (False, (), f"{UNKNOWN} (right if {name} were {case.get(value, value)})")
+
+
 # ------------------------------------------------------------------------------------------------ bad, worse, worst
 
 
@@ -684,7 +696,35 @@ def test_a_potential_that_is_not_reset_between_sequences_shows_in_the_second_cas
         return {"u": us}
 
     first, second = judge(forgets_to_reset, [oracle.case(seed=0), oracle.case(seed=1)])
-    assert first.accepted and (second.quantity, second.step) == ("u", 0)
+    assert (second.quantity, second.step) == ("u", 0)
+    assert not first.accepted and first.cause == KEPT  # it was right when asked first, and is not when asked again
+
+
+@pytest.mark.parametrize("kept", ["tr_x", "nothing"])
+def test_what_is_kept_between_calls_shows_though_a_single_case_is_asked(kept, dense):
+    calls = []
+
+    def layer(case):
+        answer = plain_stllr.answer(case)
+        calls.append(case)
+        return {**answer, "tr_x": answer["tr_x"] + 0.1 * (len(calls) - 1) * (kept == "tr_x")}
+
+    (outcome,) = judge(layer, [dense])
+    assert len(calls) == 2 and outcome.accepted == (kept == "nothing")
+    assert kept == "nothing" or (outcome.cause, outcome.quantity, outcome.step) == (KEPT, "tr_x", 0)
+
+
+def test_a_function_that_fails_when_asked_again_is_rejected(dense):
+    calls = []
+
+    def once(case):
+        calls.append(case)
+        if len(calls) > 1:
+            raise RuntimeError("the graph was freed")
+        return plain_stllr.answer(case)
+
+    (outcome,) = judge(once, [dense])
+    assert not outcome.accepted and outcome.cause == KEPT
 
 
 def test_a_function_that_makes_numpy_raise_does_not_make_the_verdict_raise(dense, right):

@@ -11,11 +11,12 @@ import numpy as np
 
 from stllr_ref.oracle import answers
 from stllr_ref.oracle.cases import expected
-from stllr_ref.oracle.contract import QUANTITIES, SEQUENCES, TOLERANCE, checked
+from stllr_ref.oracle.contract import PSIS, QUANTITIES, SEQUENCES, TOLERANCE, checked
 from stllr_ref.oracle.slips import CAUSES, shift, slipped
 from stllr_ref.surrogates import psi_of
 
 UNKNOWN, SINGLE, ROUNDED = "cause not recognised", "computed in single precision?", "rounded to few digits?"
+KEPT = "another answer to the same case, asked again: something is kept between calls (a trace or a potential that is not reset?)"
 # What single precision costs, as a part of the largest entry: of potentials and traces (measured 3e-7 at most), of sums of products.
 # Psi multiplies it by its slope (200 of fast_sigmoid), see `_blur`.
 BLUR = 2e-6
@@ -69,14 +70,27 @@ def tolerances(checked, single):
 
 
 def judge(function, cases):
-    """Return the verdict on function(case) -> answer for each of the cases, in order; each call gets a copy of its case."""
-    out = []
+    """Return the verdict on function(case) -> answer for each of the cases, in order; each call gets a copy of its case.
+
+    The first case is asked once more at the end: what an earlier call left behind shows in another answer, and is no longer right.
+    """
+    out, first = [], None
     for case in cases:
-        case = checked(case)
-        _forget(case)
-        result, raised = answers.call(function, case)
-        out.append(verdict(case, result) if raised is None else Verdict(False, raised))
+        first = first or case
+        out.append(_asked(function, case))
+    if out and out[0].accepted:
+        again = _asked(function, first)
+        if not again.accepted:
+            out[0] = again._replace(cause=KEPT, slips=())
     return out
+
+
+def _asked(function, case):
+    """Return the verdict on function(case)."""
+    case = checked(case)
+    _forget(case)
+    result, raised = answers.call(function, case)
+    return verdict(case, result) if raised is None else Verdict(False, raised)
 
 
 def _forget(case):
@@ -193,8 +207,16 @@ def _cause(case, found, right, tolerance, first, more):
         left = min((left for _, left in parts), key=len)
         likely = dict.fromkeys(cause for cause, other in parts if len(other) == len(left))
         return f"likely {' or '.join(likely)}, and something else besides (it does not explain {', '.join(left)})", tuple(likely)
-    hint = _hint(first, found[first], right[first])
+    hint = _setting(case, found, tolerance) or _hint(first, found[first], right[first])
     return UNKNOWN + (f" ({hint})" if hint else ""), ()
+
+
+def _setting(case, found, tolerance):
+    """Return in words which settings of the case, one at another value, would make everything right that was found, or ""."""
+    others = [("psi", name) for name in PSIS if name != case["psi"]]
+    others += [("lam_pre", case["gamma"]), ("lam_post", case["gamma"]), ("theta", 1.0)]
+    fits = [f"{name} were {value}" for name, value in others if not _left(found, expected({**case, name: value}), tolerance)]
+    return f"right if {' or if '.join(fits)}" if fits else ""
 
 
 def _left(found, answer, limits):
