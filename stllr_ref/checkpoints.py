@@ -120,7 +120,8 @@ def _opened(path):
     if data[:4] != b"PK\3\4":
         raise ValueError(f"{path}: got something else than an npz, expected a checkpoint")
     if hashlib.sha256(data[:-CHECKSUM]).hexdigest().encode() != data[-CHECKSUM:]:
-        raise ValueError(f"{path}: got an npz that is cut short, damaged, or without a checksum, expected a whole checkpoint")
+        found = "an npz that is cut short, damaged, or without a checksum"
+        raise ValueError(f"{path}: got {found}, expected a whole checkpoint (delete it, and its trial starts again)")
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         return dict(file)
 
@@ -136,7 +137,9 @@ def _fitting(path, params, net):
 
 
 def save(path, net):
-    """Write the parameters of a network to an npz file; state and traces are no part of it."""
+    """Write the parameters of a network to a file, whose name must end in .npz; settings, state and traces are no part of it."""
+    if not str(path).endswith(".npz"):  # a script of the user's, say, must not be replaced
+        raise ValueError(f"{path}: got a name that does not end in .npz, expected one that does")
     file = io.BytesIO()
     np.savez(file, **net.get())
     try:

@@ -51,7 +51,7 @@ def _short(value):
 
 def array(name, value, dtype, ndim=None):
     """Return value as an array of dtype, refused unless it is numeric, finite and (if given) of ndim axes."""
-    out = _rectangular(name, value)
+    out = rectangular(name, value)
     if out.dtype.kind not in "biufc":
         raise ValueError(f"{name}: got dtype {out.dtype}, expected numbers")
     if ndim is not None and out.ndim != ndim:
@@ -69,7 +69,7 @@ def array(name, value, dtype, ndim=None):
     return cast
 
 
-def _rectangular(name, value):
+def rectangular(name, value):
     """Return value as an array of whatever dtype, refused where its rows are of unequal length, or a mask hides some of it."""
     if isinstance(value, np.ma.MaskedArray) and np.any(value.mask):
         raise ValueError(f"{name}: got masked entries, expected an array without a mask")
@@ -119,7 +119,7 @@ def whole(name, value, low):
 
 def labels(target, batch, classes):
     """Return target as int [batch], refused unless every label is a whole number from 0 to classes - 1."""
-    target = _rectangular("target", target)
+    target = rectangular("target", target)
     if target.dtype.kind not in "iu":
         raise ValueError(f"target: got dtype {target.dtype}, expected whole-number labels")
     same("target", target.shape, (batch,))

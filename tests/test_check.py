@@ -277,6 +277,22 @@ def test_a_module_in_a_package_and_a_file_elsewhere_with_a_neighbour_are_found(c
     assert hasattr(sys.modules["random"], "shuffle")
 
 
+def test_where_few_cases_are_accepted_they_are_named(capsys):
+    Path("mine.py").write_text(MINE + "def answer(case):\n    return plain_stllr.answer({**case, 'reset': 'soft', 'psi': 'triangle', 'post_trace': 'code'})\n")
+    code, out, _ = run(capsys, "check", "mine:answer", "--layer", "dense", "--steps", "6", "--batch", "2")
+    named = "  accepted: --layer dense --reset soft --psi triangle --post-trace code --steps 6 --batch 2"
+    assert code == 1 and [line for line in out.splitlines() if line.startswith("  accepted: ")] == [named]
+    _, out, _ = run(capsys, "check", "mine:answer", "--layer", "dense", "--steps", "6", "--batch", "2", "--reset", "hard")
+    assert "  accepted: " not in out
+
+
+def test_an_interrupt_names_the_case_that_the_function_was_working_on(capsys):
+    Path("mine.py").write_text(MINE + "def answer(case):\n    if case['reset'] == 'hard': raise KeyboardInterrupt\n    return plain_stllr.answer(case)\n")
+    code, _, err = run(capsys, "check", "mine:answer", "--layer", "dense", "--psi", "triangle", "--post-trace", "code")
+    said = "the function was working on --layer dense --reset hard --psi triangle --post-trace code"
+    assert (code, err) == (130, f"stllr_ref: interrupted; {said}\n")
+
+
 @pytest.mark.parametrize("text, arguments, words", [
     (None, [], ["got nothing to judge, expected MODULE:FUNCTION, or --case FILE.npz with --result RESULT.npz"]),
     (None, ["--case", "case.npz"], ["got nothing to judge"]),

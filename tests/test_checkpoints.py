@@ -195,7 +195,8 @@ def test_something_else_is_refused(content, there):
     refused(there, "got something else than an npz, expected a checkpoint")
 
 
-NOT_WHOLE = "got an npz that is cut short, damaged, or without a checksum, expected a whole checkpoint"
+FOUND = "got an npz that is cut short, damaged, or without a checksum"
+NOT_WHOLE = re.escape(f"{FOUND}, expected a whole checkpoint (delete it, and its trial starts again)")
 
 
 def test_an_npz_of_parameters_is_no_checkpoint(there):

@@ -238,6 +238,7 @@ def untrained(monkeypatch):
     "arguments, words",
     [
         (["--seed", "2"], ["--seed 2"]),  # no short form of --seeds
+        (["--rules", ""], ["--rules: got ''", "expected one of bptt"]),
         (["--rules", "counts,counts"], ["counts", "twice"]),
         (["--rules", "stllr", "--alpha-post=1,1"], ["stllr", "twice"]),
         (["--rules", "counts,stllr", "--alpha-post=1,nan"], ["alpha_post", "nan"]),
@@ -256,10 +257,8 @@ def untrained(monkeypatch):
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else None,
 )
-def test_what_cannot_run_is_refused_in_one_line_before_anything_trains_or_is_made(arguments, words, untrained, capsys, monkeypatch, tmp_path):
+def test_what_cannot_run_is_refused_in_one_line_before_anything_trains_and_leaves_no_folder(arguments, words, untrained, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    if "--out" not in arguments:
-        monkeypatch.setattr(run, "results_folder", None)  # nobody asks for it
     assert cli.main([*FAST, *arguments]) == 2
     assert not list(tmp_path.iterdir())
     err = capsys.readouterr().err
@@ -438,6 +437,14 @@ def test_a_folder_that_holds_results_is_refused_and_stays_as_it_is(tmp_path, cap
     (tmp_path / "result.json").write_text("kept")
     assert cli.main([*FAST, "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"stllr_ref: --out: got {tmp_path}, which holds results, expected a new folder or an empty one\n"
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("name", ["log.csv", "notes.txt"])
+def test_a_folder_that_holds_files_of_the_user_is_refused_and_stays_as_it_is(name, untrained, tmp_path, capsys):
+    (tmp_path / name).write_text("kept")
+    assert cli.main([*FAST, "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"stllr_ref: --out: got {tmp_path}, which holds files, expected a new folder or an empty one\n"
     assert [p.read_text() for p in tmp_path.iterdir()] == ["kept"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from stllr_ref import exercises
 from stllr_ref.exercises import checking
+from stllr_ref.traces import trace
 
 ROOT = Path(__file__).parents[1]
 ALL = {
@@ -51,6 +52,53 @@ def test_at_least_three_planted_slips_are_each_named(number):
     for words, wrong in slips.items():
         assert exercises.verdict(number, wrong) == words
         assert words.startswith("you ") and "\n" not in words
+
+
+def lines(text):
+    """Return the function that a learner would have written: the last one that a text defines."""
+    names = {"np": np, "trace": trace}
+    exec(text, names)
+    return list(names.values())[-1]
+
+
+STEP = "def step(kept, current, gamma, theta):\n u = {}\n y = (u > theta) * 1.0\n return u, y, {}"
+FIRST = "def first(I, gamma, theta):\n u = t = 0\n while t < 100:\n  u = gamma * u + I\n  if u {} theta: return t\n  t += 1\n return np.inf"
+CAUSAL = (
+    "def causal(x, psi, delta, inside, lam):\n tr = dW = 0\n for t in range(len(x)):\n  tr = lam * tr + x[t]\n"
+    "  dW = dW {} np.einsum('bi,bj->ij', {} * delta[t] * psi[t], tr)\n return dW"
+)
+BELOW = (
+    "def below(x, psi, err, W_out, gamma, kappa):\n tr = e = dW = 0\n for t in range(len(x)):\n  tr = gamma * tr + x[t]\n"
+    "  now = kappa * e + psi[t][..., None] * tr[:, None]\n  dW = dW + np.einsum('bi,bij->ij', err[t] @ W_out{}, {} + np.zeros_like(now))\n"
+    "  e = now\n return dW"
+)
+WHOLE = (
+    "def eligibility(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):\n past, tr = trace(psi, lam_post) - psi, trace(x, lam_pre)\n"
+    " return alpha_pre * psi[..., None] * tr[:, :, None] + alpha_post * past[..., None] * {}[:, :, None]"
+)
+IDENTIFY = "def identify(I, u, y):\n gamma = (u[1] - I[1]) / u[0]\n return gamma, u[1] - (u[2] - I[2]) / gamma"
+TYPED = [
+    ("1.1", STEP.format("kept + current", "gamma * (u - theta * y)"), "right"),
+    ("1.1", STEP.format("kept + current", "np.maximum(gamma * (u - theta * y), 0)"), "you cut the potential off at 0"),
+    ("1.1", STEP.format("gamma * kept + current", "gamma * (u - theta * y)"), "you leaked once more"),
+    ("1.1", STEP.format("gamma * kept + current", "u - theta * y"), "you leaked at the start of the step"),
+    ("1.2", FIRST.format(">"), "right"),
+    ("1.2", FIRST.format(">="), "you let the neuron fire at the threshold itself"),
+    ("1.3", IDENTIFY, "you took the steps of the example"),
+    ("6.1", CAUSAL.format("+", "inside[t][:, None]"), "right"),
+    ("6.1", CAUSAL.format("-", "inside[t][:, None]"), "you returned the step downhill"),
+    ("6.1", CAUSAL.format("+", "inside[t].any()"), "you opened the window for all samples at once"),
+    ("6.3", BELOW.format("", "now"), "right"),
+    ("6.3", BELOW.format(" * psi[t]", "now"), "you multiplied by Psi twice"),
+    ("6.3", BELOW.format("", "e"), "you read the filter of the step before"),
+    ("7.1", WHOLE.format("x"), "right"),
+    ("7.1", WHOLE.format("tr"), "you multiplied the neuron's past by the trace of the input"),
+]
+
+
+@pytest.mark.parametrize("number, text, said", TYPED, ids=[f"{number} {said}" for number, _, said in TYPED])
+def test_a_mistake_as_a_learner_types_it_is_named(number, text, said):
+    assert exercises.verdict(number, lines(text)).startswith(said)
 
 
 @each

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,12 +123,46 @@ def test_what_cannot_be_read_is_one_line(arguments, words, tmp_path, short, caps
     assert words in err and err.count("\n") == 1
 
 
+def test_the_folder_of_a_set_in_place_of_the_one_above_it_is_told(tmp_path, capsys):
+    make.nmnist_set(tmp_path, np.random.default_rng(0))
+    assert cli.main(["run", "digits", "--data", str(tmp_path / "NMNIST")]) == 2
+    said = f"--data: got no set of this task in {tmp_path}/NMNIST (did you mean the folder above it, {tmp_path}?), expected one of NMNIST,"
+    assert said in capsys.readouterr().err
+
+
+def test_classes_without_a_training_recording_are_told(tmp_path):
+    make.nmnist_set(tmp_path, np.random.default_rng(0))
+    said = []
+    recordings.sets("digits", tmp_path, say=said.append)
+    assert len(said) == 2 and not any("no recordings" in line for line in said)
+    for label in (5, 9):
+        shutil.rmtree(tmp_path / "NMNIST" / "Train" / str(label))
+    recordings.sets("digits", tmp_path, say=said.append)
+    assert said[-1] == "NMNIST, train: no recordings of the classes 5, 9"
+
+
+def test_a_run_does_not_go_on_with_other_recordings_but_with_another_spelling_of_their_folder(tmp_path, short, capsys, monkeypatch):
+    make.nmnist_set(tmp_path / "data", np.random.default_rng(0))
+    given = ["run", "digits", "--rules", "counts", "--out", str(tmp_path / "out")]
+    assert cli.main([*given, "--data", str(tmp_path / "data")]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([*given, "--data", "data", "--resume"]) == 0
+    capsys.readouterr()
+    first = next((tmp_path / "data" / "NMNIST" / "Train").glob("*/*.bin"))
+    shutil.copy(first, first.with_name("another.bin"))
+    assert cli.main([*given, "--data", "data", "--resume"]) == 2
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(r"trials\.jsonl: samples: got (\d+) in the file, expected (\d+)$", err), err
+
+
 @pytest.mark.parametrize("way, steps", [("paper", 20), ("code", 27)])
 def test_streams_leave_recordings_in_their_files_until_a_batch_is_picked(way, steps, tmp_path):
     make.gesture_set(tmp_path, np.random.default_rng(0), until_ms=2050)
     said = []
     (train, y), validation, (test, _) = recordings.streams("gestures", tmp_path, published=way, say=said.append)
-    assert said == [f"DVSGesture, {p}: {n} samples of {n} recordings, read when their turn comes" for p, n in (("train", 3), ("test", 2))]
+    assert said == [f"DVSGesture, {p}: {n} samples of {n} recordings, read when their turn comes" for p, n in (("train", 3), ("test", 2))] + [
+        "DVSGesture, train: no recordings of the classes 1, 2, 4, 5, 6, 7, 8, 9"
+    ]
     assert validation is None and y.tolist() == [0, 10, 3] and train.shape[1:] == (3, 2, 32, 32) and test.shape[0] == steps
     assert test.report.read == (0 if way == "paper" else 800)  # only where nobody says how many steps a recording has, it is looked up
     x, lengths = test.pick([1])

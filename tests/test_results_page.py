@@ -14,9 +14,10 @@ PAGE = (RESULTS / "README.md").read_text(encoding="utf-8")
 
 
 def scores(study, **where):
-    """Return the test accuracies in %, a seed each, of the rows of a CSV that have the values of where, as far as it has such columns."""
+    """Return the scores, in % or px a step, a seed each, of the rows of a CSV that have the values of where, as far as it has such columns."""
+    score, factor = STUDIES[study].score, 1 if study == "motion" else 100
     with open(RESULTS / f"{study}.csv", newline="", encoding="utf-8") as file:
-        return [100 * float(row["test"]) for row in csv.DictReader(file) if all(row.get(k) in (v, None) for k, v in where.items())]
+        return [factor * float(row[score]) for row in csv.DictReader(file) if all(row.get(k) in (v, None) for k, v in where.items())]
 
 
 def digits(rule="stllr", **where):
@@ -27,7 +28,40 @@ def speech(rule="stllr", **where):
     return dict(task="speech", rule=rule, **where)
 
 
+def motion(rule="stllr", lr="0.012", alpha_post="-0.2", network="flat", loss="mse"):
+    return dict(rule=rule, lr=lr, alpha_post=alpha_post, network=network, loss=loss, epochs="20")
+
+
 QUOTED = [  # study, row, as quoted
+    ("motion", motion(), "0.450 ± 0.006"),
+    ("motion", motion("bptt"), "0.522 ± 0.017"),
+    ("motion", motion(lr="0.006"), "0.458 ± 0.007"),
+    ("motion", motion(lr="0.006", alpha_post="0.0"), "0.466 ± 0.012"),
+    ("motion", motion(alpha_post="0.0"), "0.442 ± 0.004"),
+    ("motion", motion(alpha_post="0.2"), "0.490 ± 0.017"),
+    ("motion", motion(loss="photometric"), "0.452 ± 0.007"),
+    ("motion", motion(network="unet"), "0.474 ± 0.024"),
+    *(
+        ("rate", dict(task=task, rule=rule, lr=lr), said)
+        for task, rule, lr, said in (
+            ("digits", "stllr", "0.004", "89.9 ± 1.4"),
+            ("digits", "stllr", "0.008", "90.4 ± 1.3"),
+            ("digits", "stllr", "0.016", "90.7 ± 1.1"),
+            ("digits", "stllr", "0.032", "30.8 ± 22.9"),
+            ("digits", "bptt", "0.032", "77.7 ± 8.1"),
+            ("speech", "stllr", "0.004", "95.1 ± 0.6"),
+            ("speech", "stllr", "0.008", "96.6 ± 1.0"),
+            ("speech", "stllr", "0.016", "96.7 ± 1.2"),
+            ("speech", "bptt", "0.008", "97.2 ± 0.4"),
+            ("speech", "bptt", "0.016", "97.5 ± 0.8"),
+            ("randman", "stllr", "0.032", "68.7 ± 13.9"),
+            ("randman", "bptt", "0.032", "99.2 ± 1.0"),
+            ("gestures_single", "stllr", "0.004", "91.3 ± 3.2"),
+            ("gestures_single", "bptt", "0.004", "92.0 ± 3.6"),
+            ("gestures_single", "stllr", "0.016", "82.7 ± 0.4"),
+            ("gestures_single", "bptt", "0.016", "76.0 ± 0.6"),
+        )
+    ),
     ("window", digits("bptt", last="1"), "91.2 ± 0.6"),
     *(("window", digits(last="1", alpha_post=a), said) for a, said in (("-1.0", "77.9 ± 3.2"), ("0.0", "70.8 ± 3.1"), ("1.0", "60.7 ± 4.5"))),
     *(("window", digits(last="15", alpha_post=a), said) for a, said in (("-1.0", "91.8 ± 0.8"), ("0.0", "91.0 ± 0.4"), ("1.0", "90.3 ± 0.8"))),
@@ -90,13 +124,14 @@ QUOTED = [  # study, row, as quoted
 def test_a_quoted_number_is_that_of_its_csv(study, where, said):
     found = scores(study, **where)
     assert len(found) in (3, 5)
-    assert f"{np.mean(found):.1f} ± {np.std(found, ddof=1):.1f}" == said
+    places = 3 if study == "motion" else 1
+    assert f"{np.mean(found):.{places}f} ± {np.std(found, ddof=1):.{places}f}" == said
     section = next(part for part in PAGE.split("\n## ") if f"{study}.csv" in part.split("\n")[0])
     assert said in section.replace("\n", " ")
 
 
 def test_every_mean_and_deviation_of_the_page_is_one_of_those():
-    assert set(re.findall(r"\d+\.\d ± \d+\.\d", PAGE)) == {said for *_, said in QUOTED}
+    assert set(re.findall(r"\d+\.\d+ ± \d+\.\d+", PAGE)) == {said for *_, said in QUOTED}
 
 
 def test_every_study_has_its_table_its_figure_and_its_place_on_the_page():

@@ -18,6 +18,8 @@ from stllr_ref.training import Epoch
 
 each = pytest.mark.parametrize("name", STUDIES)
 
+CHOOSE = ("choose", "motion", "rate")  # studies on validation data
+
 
 def small():
     """Return two rules and two windows on a short delay, an epoch each."""
@@ -63,7 +65,7 @@ def test_a_point_of_a_figure_is_the_seeds_of_one_setting_and_no_trial_is_left_ou
     study = STUDIES[name]
     found = made_up(study)
     panels = studies.lines(study, found)
-    score = "validation" if name in ("choose", "motion") else "test"  # what is chosen is chosen on validation data
+    score = "validation" if name in CHOOSE else "test"  # what is chosen is chosen on validation data
     drawn = [row for by in panels.values() for _, scores in by.values() for row in scores.tolist()]
     wanted = [[getattr(r, score) for r in of] for of in studies.by_settings(found).values()]
     assert sorted(drawn) == sorted(wanted) and all(len(row) == study.seeds for row in drawn)
@@ -124,7 +126,15 @@ def test_settings_are_chosen_among_the_same_ones_for_s_tllr_and_bptt():
     for name, task, fields in [("motion", "flow", ("lr", "epochs"))] + [("choose", task, ("lr", "readout")) for task in asked("choose", "task")]:
         exact = asked(name, *fields, task=task, rule="bptt")
         assert len(exact) >= 6 and asked(name, *fields, task=task, rule="stllr") == exact
-    assert all(STUDIES[name].score == ("validation" if name in ("choose", "motion") else "test") for name in STUDIES)
+    assert all(STUDIES[name].score == ("validation" if name in CHOOSE else "test") for name in STUDIES)
+
+
+def test_the_learning_rate_is_asked_beyond_the_edge_of_the_grid_it_was_chosen_from():
+    for task in asked("choose", "task"):
+        rates = asked("rate", "lr", task=task, rule="stllr")
+        assert rates == asked("rate", "lr", task=task, rule="bptt") and len(rates & asked("choose", "lr", task=task)) == 2
+        assert max(rates) >= 4 * max(asked("choose", "lr", task=task))
+        assert asked("rate", "alpha_post", "readout", task=task) == {(studies.STUDIED[task].settings.alpha_post, studies.STUDIED[task].settings.readout)}
 
 
 def test_optical_flow_is_chosen_beyond_its_best_rate_for_three_signs_and_has_its_other_loss_and_network_beside_it():

@@ -523,6 +523,14 @@ def test_a_bad_validation_set_is_refused_before_anything_trains():
     assert same(net.get(), build().get())
 
 
+def test_save_replaces_no_file_of_another_kind(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("print()")
+    with pytest.raises(ValueError, match=r"^.*mine\.py: got a name that does not end in \.npz, expected one that does$"):
+        training.save(script, build())
+    assert script.read_text() == "print()"
+
+
 def test_save_refuses_a_missing_folder_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"^.*nowhere.*: got No such file or directory, expected .*$"):
         training.save(tmp_path / "nowhere" / "a.npz", Network([Layer(Dense(np.ones((2, 3))), Leaky(0), SLTT())]))

@@ -1,8 +1,10 @@
 """`make site`: every chapter and page as HTML that needs nothing from elsewhere, links that lead somewhere, formulas that are drawn."""
 
+import base64
 import importlib.util
 import re
 
+import nbformat
 import pytest
 
 from chapters import website
@@ -17,6 +19,18 @@ def site(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def unsolved(tmp_path_factory):
+    out = tmp_path_factory.mktemp("unsolved") / "out"
+    assert website.main(["--out", str(out), "--without-solutions"]) == 0
+    return out
+
+
+@pytest.fixture(params=["site", "unsolved"])
+def each_site(request):
+    return request.getfixturevalue(request.param)
+
+
 def pages(site):
     return sorted(site.rglob("*.html"))
 
@@ -28,12 +42,12 @@ def test_every_chapter_and_page_is_there_and_the_contents_point_to_each(site):
     assert len(website.chapters()) >= 6 and all(f'href="{name}.html"' in index for name in ("README", "RESULTS", "chapters/family"))
 
 
-def test_every_link_leads_to_a_file_of_the_site_and_nothing_is_loaded_from_elsewhere(site):
-    for page in pages(site):
+def test_every_link_leads_to_a_file_of_the_site_and_nothing_is_loaded_from_elsewhere(each_site):
+    for page in pages(each_site):
         text = page.read_text(encoding="utf-8")
         for kind, there in re.findall(r'\b(href|src)="([^"#]+)', text):
-            if there.startswith(("http", "data:")):
-                assert kind == "href" or there.startswith("data:"), (page, there[:60])
+            if there.startswith("http"):
+                assert kind == "href", (page, there[:60])
             else:
                 assert (page.parent / there).exists(), (page, there)
         assert "<script" not in text and "<link" not in text
@@ -65,13 +79,67 @@ def test_formulas_are_told_from_code_and_money():
 
 
 def test_outputs_and_pictures_of_a_chapter_are_shown(site):
-    html = (site / website.target(website.chapters()[0])).read_text(encoding="utf-8")
-    assert html.count("data:image/png;base64,") >= 2 and '<div class="output"><pre>' in html
-    first = website._read(website.chapters()[0])
+    path = website.chapters()[0]
+    html = (site / website.target(path)).read_text(encoding="utf-8")
+    first = website._read(path)
+    drawn = [base64.b64decode(output.data["image/png"]) for cell in first.cells for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+    shown = re.findall(r'src="([^"]+\.png)"', html)
+    assert [(site / path.parent / file).read_bytes() for file in shown] == drawn and len(drawn) >= 2
+    assert '<div class="output"><pre>' in html
     printed = next(
         output.text for cell in first.cells if cell.cell_type == "code" for output in cell.outputs if output.get("name") == "stdout"
     )
     assert printed.splitlines()[0] in html
+
+
+def test_a_picture_leads_to_itself(site):
+    pictures = 0
+    for page in pages(site):
+        text = page.read_text(encoding="utf-8")
+        found = re.findall(r'<a href="([^"]+)"><img\b[^>]*\bsrc="([^"]+)"[^>]*></a>', text)
+        assert len(found) == text.count("<img") and all(there == picture for there, picture in found), page
+        pictures += len(found)
+    assert pictures > 50
+
+
+def test_what_answers_a_prediction_is_folded_up_to_the_next_heading():
+    def text(source):
+        return nbformat.v4.new_markdown_cell(source)
+
+    def code(source, printed):
+        return nbformat.v4.new_code_cell(source, outputs=[nbformat.v4.new_output("stream", text=printed)])
+
+    cells = [text("## Step\n\n### Predict, then run\n\nA or B?"), code("first()", "one"), code("second()", "two")]
+    cells += [text("**B**: because.\n\n### Next\n\nGo on."), code("third()", "three"), text("The end.")]
+    before, folded, after = re.split(r"<details>|</details>", "\n".join(website._folded(cells, None)))
+    assert "first" in before and "A or B" in before and "one" not in before
+    assert folded.startswith("<summary>Decide first; then open</summary>")
+    assert all(word in folded for word in (">one<", "second", ">two<", "because"))
+    assert all(word in after for word in ("Next", "third", ">three<", "The end"))
+
+
+def test_every_prediction_of_a_chapter_is_folded(site):
+    for path in website.chapters():
+        headings = [re.findall(r"^##+ (.+)$", cell.source, re.MULTILINE) for cell in website._read(path).cells if cell.cell_type == "markdown"]
+        predictions = sum(heading.startswith("Predict") for found in headings for heading in found)
+        html = (site / website.target(path)).read_text(encoding="utf-8")
+        assert html.count("<details>") == html.count("</details>") == predictions >= 3, path
+        for answer in re.findall(r"<details>(.*?)</details>", html, re.DOTALL):
+            assert '<div class="output">' in answer and re.search(r"<p><strong>[ABC]\b", answer) and not re.search(r"<h\d", answer), path
+
+
+def test_a_site_without_solutions_has_none_and_leaves_the_rest(site, unsolved):
+    there, left = ({page.relative_to(folder).as_posix() for page in pages(folder)} for folder in (site, unsolved))
+    gone = there - left
+    assert "chapters/solutions/ch01.py.html" in gone and "chapters/lecturers.html" in gone and left < there
+    assert all(name.startswith(("chapters/solutions/", "stllr_ref/exercises/", "chapters/lecturers.html")) for name in gone)
+    listed = ["For lecturers" in (folder / "index.html").read_text(encoding="utf-8") for folder in (site, unsolved)]
+    assert listed == [True, False]
+    solved = 0
+    for page in pages(unsolved):
+        assert not re.search(r"solutions/(ch\d|\w*\.html)|Solutions?:|href=\"[^\"]*lecturers", page.read_text(encoding="utf-8")), page
+        solved += "Solution" in (site / page.relative_to(unsolved)).read_text(encoding="utf-8")
+    assert solved >= len(website.chapters())
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, capsys):
@@ -82,7 +150,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, capsys):
 
 
 def test_the_site_of_someone_else_is_left_alone(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(website, "build", lambda out: (0, 0))
+    monkeypatch.setattr(website, "build", lambda *_: (0, 0))
     mine = tmp_path / "index.html"
     mine.write_text("<title>my home page</title>")
     for file in (tmp_path, mine):

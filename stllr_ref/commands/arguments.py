@@ -93,11 +93,11 @@ def pool(args):
 def results_folder(out, name, resume=False, again=None):
     """Make the folder for results, out or runs/<name>-<time>; yield it, and take it away again if nothing was written.
 
-    Refused where it cannot be written or holds results already; with resume, where it holds no run to go on with.  An
-    interrupt says what it leaves behind, and again(folder), the command that goes on from there.
+    Refused where it cannot be written or holds anything already, which results might replace; with resume, where it holds no run
+    to go on with.  An interrupt says what it leaves behind, and again(folder), the command that goes on from there.
     """
     place = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    made = not place.exists()
+    made = [path for path in (place, *place.parents) if not path.exists()]
     if not made and not place.is_dir():
         raise ValueError(f"--out: got {place}, a file, expected a folder")
     if resume and not (place / TRIALS).exists():
@@ -112,11 +112,14 @@ def results_folder(out, name, resume=False, again=None):
         raise ValueError(f"--out: got {place}, which holds results, expected a new folder or an empty one")
     if not resume and (place / TRIALS).exists():
         raise ValueError(f"--out: got {place}, which holds an unfinished run, expected --resume, a new folder or an empty one")
+    if not resume and any(place.iterdir()):
+        raise ValueError(f"--out: got {place}, which holds files, expected a new folder or an empty one")
     try:
         yield place
     except KeyboardInterrupt:
         left = f"what was finished is in {place}" + (f"; to go on: {again(place)}" if again else "")
         raise KeyboardInterrupt(left if any(place.iterdir()) else "nothing was finished") from None
     finally:
-        if made and not any(place.iterdir()):
-            place.rmdir()
+        for path in made:
+            if not any(path.iterdir()):
+                path.rmdir()

@@ -20,6 +20,7 @@ from stllr_ref.oracle.judgement import tolerances
 
 CASE = {**TEXTS, "last": None, "dtype": tuple(TOLERANCE), "steps": None, "batch": None, "seed": None}
 
+FEW = 4  # accepted cases that are named, where others fail
 KINDS = {
     "layer": ("LAYER", "kind of layer"),
     "reset": ("RESET", "reset of the neurons"),
@@ -127,13 +128,28 @@ def _judge(function, given):
     """Return the settings of every case that the options leave open, and the verdict on each."""
     open_texts = [[given[name]] if name in given else TEXTS[name] for name in TEXTS]
     cases = [{**dict(zip(TEXTS, texts)), **given} for texts in itertools.product(*open_texts)]
-    made = [oracle.case(**settings) for settings in cases]
+    made, asked = [oracle.case(**settings) for settings in cases], []
     if sys.stderr.isatty():
         with contextlib.suppress(ImportError):  # a bar is a comfort, not a condition
             from tqdm import tqdm
 
             made = tqdm(made, unit="case", leave=False)
-    return cases, judge(function, made)
+
+    def told():
+        """Yield the cases, noting which was asked last."""
+        for settings, case in zip(cases, made):
+            asked.append(settings)
+            yield case
+
+    try:
+        return cases, judge(function, told())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"the function was working on {_options(asked[-1])}") from None
+
+
+def _options(settings):
+    """Return the options that ask for a case."""
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())
 
 
 def _report(cases, verdicts):
@@ -144,10 +160,11 @@ def _report(cases, verdicts):
         lines.append(f"{layer:12}{sum(of_layer)} of {len(of_layer)}")
     failed = [(settings, v) for settings, v in zip(cases, verdicts) if not v.accepted]
     if failed:
-        settings, first = failed[0]
-        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())
-        lines += ["", f"the first that fails: {options}", str(first)]
-        lines += [f"  to see this case: python -m stllr_ref vectors case.npz {options}"]
+        first = failed[0][1]
+        right = [settings for settings, v in zip(cases, verdicts) if v.accepted]
+        lines += [f"  accepted: {_options(settings)}" for settings in right if len(right) <= FEW]
+        lines += ["", f"the first that fails: {_options(failed[0][0])}", str(first)]
+        lines += [f"  to see this case: python -m stllr_ref vectors case.npz {_options(failed[0][0])}"]
         causes = Counter(v.cause for _, v in failed[1:])
         lines += ["", "the others that fail:"] if causes else []
         lines += [f"  {n} x {cause}" for cause, n in causes.most_common(8)]

@@ -70,7 +70,7 @@ def _rows(args, task):
     changes = {name: getattr(args, name) for name in ("psi", "signal", "last", "epochs", "update") if getattr(args, name) is not None}
     changes |= _of_flow(args)
     usual = ["stllr", *(["bptt"] if args.update != "online" else []), *task.controls]
-    rules = [rule.strip() for rule in args.rules.split(",")] if args.rules else usual
+    rules = usual if args.rules is None else [rule.strip() for rule in args.rules.split(",")]
     for rule in rules:
         checks.choice("--rules", rule, task.rules)
     if args.signal and not any(map(classify.reads_signal, rules)):
@@ -157,11 +157,12 @@ def _again(args, place):
     return shlex.join([*words, f"--out={place}", "--resume", *["--json"] * args.json])
 
 
-def _about(args, rows):
+def _about(args, rows, sets):
     """Return what a run is, as far as numbers depend on it: --resume compares it with that of the folder."""
     given = {name: getattr(args, name) for name in ("task", "set", "published", "seeds", "threads")}
+    source = {"data": args.data and str(args.data.resolve()), "samples": [len(part[1]) for part in sets if part is not None]}
     rules = {"rules": [s.rule for s in rows], "alpha_post": [s.alpha_post for s in rows]}
-    return {**given, "data": _source(args), **rules, "settings": [vars(s) for s in rows], "versions": report.versions()}
+    return {**given, **source, **rules, "settings": [vars(s) for s in rows], "versions": report.versions()}
 
 
 def _kept(file, place, cells, say):
@@ -184,12 +185,12 @@ def _train(args, say):
     """
     task, where = _task(args), pool(args)
     rows, source = _rows(args, task), (args.task, args.data and args.data.resolve(), args.set, args.published, args.loss, args.model)
-    sets = _sets(args.task, args.data, args.set, args.published, args.loss, args.model, say)
-    for settings in rows:
-        classify.check_last(settings, sets[0][0].shape[0])
     cells = [(settings, seed) for settings in rows for seed in range(args.seeds)]
-    with results_folder(args.out, args.task, args.resume, partial(_again, args)) as place:
-        file = sweep.Finished(place / TRIALS, _about(args, rows), say)
+    with results_folder(args.out, args.task, args.resume, partial(_again, args)) as place:  # before minutes of reading
+        sets = _sets(args.task, args.data, args.set, args.published, args.loss, args.model, say)
+        for settings in rows:
+            classify.check_last(settings, sets[0][0].shape[0])
+        file = sweep.Finished(place / TRIALS, _about(args, rows, sets), say)
         results = _kept(file, place, cells, say)
 
         def write():

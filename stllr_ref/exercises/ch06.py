@@ -41,6 +41,10 @@ CAUSAL = {
     "you masked the input of the trace too: it runs from step 0": _masked,
     "you averaged over the samples: the batch is summed": lambda *a: _causal(*a) / a[0].shape[1],
     "you left Psi out": lambda x, psi, delta, inside, lam: _causal(x, np.ones_like(psi), delta, inside, lam),
+    "you returned the step downhill: the gradient has no minus sign": lambda *a: -_causal(*a),
+    "you opened the window for all samples at once: each sample has its own": lambda x, psi, delta, inside, lam: _causal(
+        x, psi, delta, inside.any(1, keepdims=True), lam
+    ),
     "you put Psi into the trace: only the input is traced": lambda x, psi, delta, inside, lam: summed(
         delta * inside[..., None], trace(outer(psi, x), lam)
     ),
@@ -101,6 +105,12 @@ FILTERED = {
     ),
     "you filtered Psi: the product with the trace has to be filtered": lambda *a: _eligible(
         *a, outer(trace(a[1], a[5]), trace(a[0], a[4]))
+    ),
+    "you multiplied by Psi twice: the filtered product has it already": lambda x, psi, err, W_out, gamma, kappa: summed(
+        err @ W_out * psi, trace(outer(psi, trace(x, gamma)), kappa)
+    ),
+    "you read the filter of the step before: first add the present product, then multiply": lambda *a: _eligible(
+        *a, late(trace(outer(a[1], trace(a[0], a[4])), a[5]))
     ),
     "you filtered the errors forward: an error would meet spikes that come after it": lambda *a: _eligible(
         a[0], a[1], trace(a[2], a[5]), *a[3:], outer(a[1], trace(a[0], a[4]))

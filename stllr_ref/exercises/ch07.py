@@ -35,6 +35,10 @@ def _counts_now(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
     return outer(alpha_pre * psi, trace(x, lam_pre)) + outer(alpha_post * trace(psi, lam_post), x)
 
 
+def _past_meets_the_trace(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
+    return outer(alpha_pre * psi + alpha_post * (trace(psi, lam_post) - psi), trace(x, lam_pre))
+
+
 def _early(x, psi, lam_pre, lam_post, alpha_pre, alpha_post):
     return outer(alpha_pre * psi, late(trace(x, lam_pre))) + outer(alpha_post * (trace(psi, lam_post) - psi), x)
 
@@ -90,6 +94,7 @@ EXERCISES = {
             ),
             "you took the trace of x in the non-causal term: it is the neuron's past that meets the present input": _as_stdp_of_x,
             "you multiplied the neuron's past by its present and left the input out: the misprint of equation (11)": _printed_11,
+            "you multiplied the neuron's past by the trace of the input: it meets the present x[t]": _past_meets_the_trace,
             "you gated the non-causal term by the present Psi: only x[t] opens it": _gated,
             "you read the trace of x before the present input is in": _early,
             "you swapped lam_pre and lam_post": lambda x, psi, lam_pre, lam_post, *a: _eligibility(x, psi, lam_post, lam_pre, *a),

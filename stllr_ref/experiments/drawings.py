@@ -46,7 +46,7 @@ def lines(panels, x, y, factor=100):
     for ax in list(axes.flat)[len(panels) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
-        ax.set_ylabel(y)
+        ax.set_ylabel(y.replace(" (", "\n("))  # a panel is low
     handles = {label: handle for ax in axes.flat for handle, label in zip(*ax.get_legend_handles_labels())}
     beside = int(width / (0.6 + 0.065 * max(map(len, labels))))  # samples of the legend that go into a row: inches, about
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=min(len(handles), beside), frameon=False, fontsize=8)

@@ -5,6 +5,8 @@ part.  For the same reason inputs are 0 or 1, as the embedded events are, and no
 for the published networks (`networks`), whose inputs are counts but for CIFAR10DVS.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from stllr_ref import checks
@@ -56,6 +58,8 @@ def sets(task, folder, set_name=None, published="paper", say=lambda text: None):
     for what, part in parts._asdict().items():
         read, kept, dropped = part.report
         say(f"{name}, {what}: {len(part)} samples, {read:,} events read, {kept:,} kept, {dropped:,} dropped")
+    if name != "MVSEC":
+        _tell_absent(name, train[1], say)
     return train, None, test
 
 
@@ -71,7 +75,15 @@ def streams(task, folder, set_name=None, published="paper", say=lambda text: Non
     for part in parts:
         say(f"{name}, {part.part}: {part.shape[1]} samples of {part.recordings} recordings, read when their turn comes")
     train, test = ((part, part.labels) for part in parts)
+    _tell_absent(name, parts.train.labels, say)
     return train, None, test
+
+
+def _tell_absent(name, labels, say):
+    """Say which classes of a set have no training recording: of a set that is half unpacked, say."""
+    absent = sorted(set(range(catalogue.SETS[name].classes or 0)) - set(np.asarray(labels).tolist()))
+    if absent:
+        say(f"{name}, train: no recordings of the classes {', '.join(map(str, absent))}")
 
 
 def named(task, folder, set_name):
@@ -84,7 +96,10 @@ def named(task, folder, set_name):
         return name
     there = [name for name in folders.present(folder) if name in SETS[task]]
     if len(there) != 1:
-        raise ValueError(f"--data: got {' and '.join(there) or 'no set of this task'} in {folder}, expected one of {', '.join(SETS[task])}")
+        here = Path(folder).resolve()
+        hint = f" (did you mean the folder above it, {here.parent}?)" if here.name in SETS[task] else ""
+        found = f"{' and '.join(there) or 'no set of this task'} in {folder}{hint}"
+        raise ValueError(f"--data: got {found}, expected one of {', '.join(SETS[task])}")
     return there[0]
 
 
