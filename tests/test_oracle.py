@@ -277,9 +277,18 @@ def test_tc14_only_the_last_steps_teach(last):
 )
 def test_a_case_of_ones_own_that_does_not_fit_is_refused_in_one_line(change, words):
     case = {**oracle.case(), **change}
-    with pytest.raises(ValueError) as refused:
-        oracle.expected({name: value for name, value in case.items() if not (name == "x" and value is None)})
-    assert words in str(refused.value) and "\n" not in str(refused.value)
+    case = {name: value for name, value in case.items() if not (name == "x" and value is None)}
+    for reader in (checked, oracle.expected):
+        with pytest.raises(ValueError) as refused:
+            reader(case)
+        assert words in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_case_of_ones_own_may_hold_booleans_and_whole_numbers():
+    case = oracle.case()
+    for kind in (bool, int):
+        made = checked({**case, "x": case["x"].astype(kind)})
+        assert made["x"].dtype == float and np.array_equal(made["x"], case["x"].astype(kind)) and made["x"].any()
 
 
 # ------------------------------------------------------------------------------------------------------------ files

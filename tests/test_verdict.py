@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+from collections import Counter
 
 import numpy as np
 import plain_stllr
@@ -12,7 +13,7 @@ from stllr_ref import oracle
 from stllr_ref.oracle import Verdict, judge, verdict
 from stllr_ref.oracle.contract import LAYERS, POST_TRACES, PSIS, QUANTITIES, RESETS
 from stllr_ref.oracle.judgement import KEPT, UNKNOWN
-from stllr_ref.oracle.slips import CAUSES
+from stllr_ref.oracle.slips import CAUSES, slipped
 
 GRADIENTS = ("dW", "dV", "db")
 FOURTEEN = [
@@ -347,6 +348,17 @@ def test_a_slip_computed_in_single_precision_and_returned_as_double_is_told_to_b
     answer = {name: value.astype(float) for name, value in plain_stllr.answer(case, dtype=np.float32, slip=slip).items()}
     outcome = verdict(case, answer)
     assert outcome.slips == (slip,) and outcome.cause == f"{slip}, and computed in single precision?"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("post_trace", POST_TRACES)
+def test_a_slip_stands_in_the_list_only_where_it_has_a_meaning(layer, post_trace):
+    case = oracle.case(layer, post_trace=post_trace)
+    causes = Counter(cause for cause, _ in slipped(case))
+    assert causes["post trace including now"] == (2 if post_trace == "paper" else 1)  # with the factor lam_post, and without
+    assert Counter(cause for cause, _ in slipped({**case, "lam_post": 0.0}))["post trace including now"] == 1
+    assert (causes["filter flipped"] > 0, causes["dV transposed"] > 0) == (layer == "conv", layer == "recurrent")
+    assert (causes["undelayed recurrence"] > 0) == (layer == "recurrent") and causes["soft reset"] == 0 < causes["hard reset"]
 
 
 @pytest.mark.parametrize("name, change, hint", [
