@@ -1,10 +1,12 @@
 """Render chapters and pages as static HTML, to put on any web server: `python chapters/website.py [--out site]`, or `make site`.
 
-A notebook is shown as it was executed, nothing runs here.  Formulas become MathML, which browsers draw without a script;
-source files that a page points to become pages too.  So the folder is complete: nothing in it is loaded from elsewhere.
+A notebook is shown as it was executed, nothing runs here; the answer to a prediction is folded until the reader opens it.
+Formulas become MathML, which browsers draw without a script; source files that a page points to become pages too.
+So the folder is complete: nothing in it is loaded from elsewhere.
 """
 
 import argparse
+import base64
 import html
 import importlib.util
 import os
@@ -32,6 +34,10 @@ FORMULA = re.compile(r"\$\$(.+?)\$\$|\$(\S(?:[^$\n]*?\S)?)\$", re.DOTALL)
 TAG, WORD = re.compile(r"(<[^>]*>)"), re.compile(r"formula\d+formula")
 HEADING = re.compile(r'(?:(?<=<h[1-6] id=")|(?<=class="anchor-link" href="#))[^"]*')
 LINK = re.compile(r'\b(href|src)="([^"#:]+)(#[^"]*)?"')
+IMAGE = re.compile(r'<img\b[^>]*\bsrc="([^"]+)"[^>]*>')
+SECTION = re.compile(r"^#{2,} +(.*)$", re.MULTILINE)  # a heading inside a chapter; the one before a prediction begins with Predict
+SOLUTION = re.compile(r"\bSolutions?: \[.*$", re.MULTILINE)
+WITHHELD = ("chapters/solutions/", "stllr_ref/exercises/", "chapters/lecturers.md")  # from a site without solutions
 HOME = "stllr_ref: contents"  # what every page calls the first one: it tells a site of ours from anything else
 STYLE = """
 body { max-width: 46rem; margin: 0 auto; padding: 1rem; font: 16px/1.55 system-ui, sans-serif; color: #222; overflow-wrap: break-word; }
@@ -44,6 +50,7 @@ th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left;
 math[display="block"] { display: block; overflow-x: auto; overflow-y: hidden; margin: .8rem 0; padding: .2rem 0; }
 nav { font-size: 14px; margin-bottom: 1rem; display: flex; gap: 1.2rem; flex-wrap: wrap; }
 .anchor-link { display: none; }
+summary { cursor: pointer; margin: .8rem 0; padding: .4rem .8rem; background: #eef4f9; border-radius: 4px; }
 a { color: #0060a0; }
 """
 
@@ -73,10 +80,10 @@ def target(path):
 
 
 class Site:
-    """The site while it is made: a folder, and the files that its pages point to."""
+    """The site while it is made: a folder, what it holds back, and the files that its pages point to."""
 
-    def __init__(self, out):
-        self.out, self.wanted = Path(out), []
+    def __init__(self, out, withheld=()):
+        self.out, self.withheld, self.wanted = Path(out), withheld, []
 
     def page(self, path, title, body, beside=()):
         """Write the page of a file of the repository (a path below ROOT), with links to those beside it; what it links to is wanted too."""
@@ -85,12 +92,14 @@ class Site:
             """Return a link that leads to the same file in the site."""
             kind, there, place = match.groups()
             file = Path(posixpath.normpath((path.parent / there).as_posix()))
+            if file.as_posix().startswith(self.withheld):
+                return ""  # its words stay, and lead nowhere
             if not (ROOT / file).is_file():
                 return match[0]
             self.wanted.append(file)
             return f'{kind}="{posixpath.relpath(target(file), path.parent.as_posix())}{place or ""}"'
 
-        body = LINK.sub(link, body)
+        body = LINK.sub(link, IMAGE.sub(r'<a href="\1">\g<0></a>', body))  # a picture leads to itself, where it can be made larger
         home = posixpath.relpath("index.html", path.parent.as_posix())
         links = "".join(f' <a href="{target(other).split("/")[-1]}">{html.escape(name(other))}</a>' for other in beside)
         styles = STYLE + HtmlFormatter().get_style_defs(".highlight")
@@ -111,7 +120,19 @@ class Site:
         """Write the page of a chapter."""
         every = chapters()
         beside = [every[i] for i in (every.index(path) - 1, every.index(path) + 1) if 0 <= i < len(every)]
-        self.page(path, name(path), "\n".join(map(_cell, _read(path).cells)), beside)
+        cells, pictures = _read(path).cells, path.with_suffix("")
+        if self.withheld:
+            for cell in cells:
+                cell.source = SOLUTION.sub("", cell.source)
+        self.page(path, name(path), "\n".join(_folded(cells, lambda png: self.picture(pictures, png))), beside)
+
+    def picture(self, folder, png):
+        """Write a picture that a chapter draws, in base64, into a folder of its own; return where it is, seen from the chapter."""
+        there = self.out / folder
+        there.mkdir(parents=True, exist_ok=True)
+        file = there / f"{sum(1 for _ in there.iterdir()) + 1:02}.png"
+        file.write_bytes(base64.b64decode(png))
+        return f"{folder.name}/{file.name}"
 
     def markdown(self, path):
         """Write the page of a Markdown file."""
@@ -152,20 +173,37 @@ def _markdown(text):
     return "".join(WORD.sub("" if i % 2 else lambda match: found[match[0]], part) for i, part in enumerate(parts))
 
 
-def _cell(cell):
-    """Return a cell of a notebook as HTML."""
-    if cell.cell_type == "markdown":
-        return _markdown(cell.source)
-    shown = [highlight(cell.source, PythonLexer(), HtmlFormatter())]
-    for output in cell.get("outputs", ()):
-        data = output.get("data", {})
-        if "image/png" in data:
-            shown.append(f'<img alt="what the cell above draws" src="data:image/png;base64,{data["image/png"].strip()}">')
-        elif "text/html" in data:
-            shown.append(data["text/html"])
-        else:
-            shown.append(f'<div class="output"><pre>{html.escape(output.get("text") or data.get("text/plain", ""))}</pre></div>')
-    return "\n".join(shown)
+def _folded(cells, draw):
+    """Return the cells of a notebook as pieces of HTML; what a prediction asks for, from the first output to the next heading, is folded.
+
+    `draw` takes a picture in base64 and returns where it is.
+    """
+    pieces, answer = [], None  # answer: what is to be folded, while there is a prediction to be answered
+    for cell in cells:
+        text = cell.source
+        if cell.cell_type == "code":
+            code, outputs = highlight(text, PythonLexer(), HtmlFormatter()), [_output(output, draw) for output in cell.get("outputs", ())]
+            (answer or pieces).append(code)  # in sight until there is something to fold
+            (pieces if answer is None else answer).extend(outputs)
+            continue
+        if answer is not None:
+            end = match.start() if (match := SECTION.search(text)) else len(text)
+            inside = "\n".join([*answer, _markdown(text[:end])])
+            pieces.append(f"<details><summary>Decide first; then open</summary>\n{inside}\n</details>")
+            text = text[end:]
+        pieces.append(_markdown(text))
+        answer = [] if "".join(SECTION.findall(text)[-1:]).startswith("Predict") else None
+    return pieces
+
+
+def _output(output, draw):
+    """Return an output of a cell as HTML."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return f'<img alt="what the cell above draws" src="{draw(data["image/png"])}">'
+    if "text/html" in data:
+        return data["text/html"]
+    return f'<div class="output"><pre>{html.escape(output.get("text") or data.get("text/plain", ""))}</pre></div>'
 
 
 def _read(path):
@@ -197,10 +235,10 @@ def contents(pages):
     return f"<h1>S-TLLR in plain NumPy</h1>\n<h2>The course</h2>\n<ul>\n{listed}\n</ul>\n<h2>Pages</h2>\n<ul>\n{others}\n</ul>"
 
 
-def build(out):
-    """Render everything into a folder; return how many pages and how many other files it has."""
-    site, pages = Site(out), sorted({path.relative_to(ROOT) for pattern in PAGES for path in ROOT.glob(pattern)})
-    site.page(Path("index.md"), "stllr_ref", contents(pages))
+def build(out, withheld=()):
+    """Render everything but what is withheld into a folder; return how many pages and how many other files it has."""
+    site, pages = Site(out, withheld), sorted({path.relative_to(ROOT) for pattern in PAGES for path in ROOT.glob(pattern)})
+    site.page(Path("index.md"), "stllr_ref", contents([path for path in pages if not path.as_posix().startswith(withheld)]))
     site.follow()
     files = [path for path in site.out.rglob("*") if path.is_file()]
     return sum(path.suffix == ".html" for path in files), sum(path.suffix != ".html" for path in files)
@@ -218,6 +256,7 @@ def main(argv=None):
     """Render the site; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "site", metavar="DIR")
+    parser.add_argument("--without-solutions", action="store_true", help="leave out solutions, checks and the page for lecturers")
     args = parser.parse_args(argv)
     if importlib.util.find_spec("latex2mathml") is None:  # said before anything is emptied
         print('site: got no latex2mathml, expected it: pip install -e ".[site]"', file=sys.stderr)
@@ -227,7 +266,7 @@ def main(argv=None):
             print(f"site: --out: got {args.out}, which holds something else, expected a new folder or that of a site", file=sys.stderr)
             return 2
         shutil.rmtree(args.out, ignore_errors=True)
-        pages, others = build(args.out)
+        pages, others = build(args.out, WITHHELD if args.without_solutions else ())
     except OSError as bad:
         print(f"site: --out: got {args.out} ({bad.strerror}), expected a folder that can be written", file=sys.stderr)
         return 2
