@@ -32,7 +32,7 @@ def chosen(words):
     every = functions()
     for word in words:
         if not any(name.startswith(word) for name in (*every, *MOVING)):
-            raise ValueError(f"got {word!r}, expected a chapter such as ch06 or one of {', '.join((*every, *MOVING))}")
+            raise ValueError(f"got {word!r}, expected a chapter such as ch06 or one of {', '.join(dict.fromkeys((*every, *MOVING)))}")
     return {name: draw for name, draw in every.items() if not words or name.startswith(tuple(words))}
 
 

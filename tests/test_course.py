@@ -46,3 +46,11 @@ def test_chapters_hand_numbers_and_check_to_the_script(monkeypatch):
     monkeypatch.setattr(course.subprocess, "run", lambda words, cwd: told.append((words[1:], cwd)) or type("Done", (), {"returncode": 3}))
     assert cli.main(["chapters", "01", "03", "--check"]) == 3
     assert told == [(["chapters/build.py", "01", "03", "--check"], course.ROOT)]
+
+
+@pytest.mark.parametrize("kind, folder", [("svg", make_all.HERE), ("pdf", make_all.SLIDES), ("png", make_all.SLIDES)])
+def test_slides_do_not_go_beside_the_committed_figures(kind, folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(make_all, "build", lambda *args: asked.append(args) or ())
+    assert make_all.main(["ch01", "--format", kind]) == 0
+    assert asked == [(folder, ["ch01"], kind)] and (folder == make_all.HERE) == (kind == "svg")
