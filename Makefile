@@ -1,5 +1,6 @@
-# make demo | test | extras | fuzz | chapters | figures [FORMAT=svg|png|pdf] [OUT=DIR] | site [OUT=DIR] | mutants | scaling;
-# each first installs what it needs into $(VENV).
+# make demo | test | shuffled [SEED=N] | extras | fuzz | chapters | figures [FORMAT=svg|png|pdf] [OUT=DIR] | mutants | scaling;
+# make site [OUT=DIR] [SOLUTIONS=no]; each first installs what it needs into $(VENV).
+# make lowest [PYTHON=python3.10]: every test on the lowest versions that requirements.txt admits, in .venv-lowest.
 # make bench [JSON=FILE] [PYTHON=...]: so does the race; with PYTHON, that interpreter runs it as it is.
 
 PYTHON ?= python3
@@ -10,13 +11,23 @@ RUN := $(VENV)/bin/python
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test extras fuzz chapters figures mutants site bench bench-installed scaling
+.PHONY: demo test shuffled lowest extras fuzz chapters figures mutants site bench bench-installed scaling
 
 demo: $(VENV)/installed
 	$(RUN) -m stllr_ref
 
 test: $(VENV)/installed
 	$(RUN) -m pytest -m "not chapters"
+
+shuffled: $(VENV)/installed
+	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[dev]"
+	$(RUN) -m pytest -m "not chapters" -p randomly -n 2 $(if $(SEED),--randomly-seed=$(SEED))
+
+lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	sed 's/>=/==/' requirements.txt > .venv-lowest/requirements.txt
+	.venv-lowest/bin/python -m pip install -qq --disable-pip-version-check -r .venv-lowest/requirements.txt
+	.venv-lowest/bin/python -m pytest -m "not chapters"
 
 extras: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dask,site,dev]"
@@ -28,6 +39,7 @@ extras: $(VENV)/installed
 fuzz: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[aedat,dev]"
 	$(RUN) tests/fuzz.py
+	$(RUN) tests/fuzz_networks.py
 
 chapters: $(VENV)/installed
 	$(RUN) chapters/build.py --check
@@ -41,7 +53,7 @@ mutants: $(VENV)/installed
 
 site: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[site]"
-	$(RUN) chapters/website.py $(if $(OUT),--out "$(OUT)")
+	$(RUN) chapters/website.py $(if $(OUT),--out "$(OUT)") $(if $(filter no,$(SOLUTIONS)),--without-solutions)
 
 # What is timed runs on the BLAS kernel of the machine's own, whatever the environment asks for.
 OWN_KERNEL := env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE

@@ -123,7 +123,7 @@ def window(T, lengths, *, last=None, start=None):
            [1, 0]])
     """
     checks.whole("T", T, 1)
-    lengths = np.asarray(lengths)
+    lengths = checks.rectangular("lengths", lengths)
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or not lengths.size:
         raise ValueError(f"lengths: got {lengths.dtype} of shape {lengths.shape}, expected whole numbers, one a sample")
     if lengths.min() < 1 or lengths.max() > T:

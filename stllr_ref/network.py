@@ -141,7 +141,7 @@ class Network:
 
     def step(self, x):
         """Advance by one step, x [B, ...] to the output of the last layer; what the way down needs is kept in `trail`."""
-        x = np.asarray(x).astype(self.dtype, copy=False)
+        x = checks.array("x", x, self.dtype)  # a NaN would make no spike, and be lost
         self.trail, ys = [], []
         for item in self.row:
             if isinstance(item, Layer):
@@ -243,12 +243,12 @@ def as_input(net, x):
 
 def check_run(net, x, target, inside):
     """Return x [T, B, ...] in the network's dtype and inside [T, B], refused unless they and target [B, ...] fit together."""
-    x, inside = as_input(net, x), np.asarray(inside)
+    x, inside = as_input(net, x), checks.rectangular("inside", inside)
     if inside.dtype != bool:
         raise ValueError(f"inside: got dtype {inside.dtype}, expected bool (see window)")
     if inside.shape != x.shape[:2]:
         raise ValueError(f"inside: got shape {inside.shape}, expected {x.shape[:2]}, steps and samples of x: time is axis 0")
-    samples = np.shape(target)[:1]
+    samples = checks.rectangular("target", target).shape[:1]
     if samples != x.shape[1:2]:
         raise ValueError(f"target: got {samples[0] if samples else 'no'} samples, expected {x.shape[1]}, as x {x.shape}: time is axis 0")
     return x, inside

@@ -57,7 +57,7 @@ class Standardised:
         self.fan_in = W[0].size
         if self.fan_in < 2:
             raise ValueError(f"W: got fan-in {self.fan_in} under standardisation, expected at least 2 (the variance of one number is 0/0)")
-        gain = np.ones(len(W), W.dtype) if gain is None else np.array(gain, W.dtype).reshape(-1)
+        gain = np.ones(len(W), W.dtype) if gain is None else checks.array("gain", gain, W.dtype).reshape(-1).copy()
         checks.same("gain", gain.shape, (len(W),))
         self.params = {"": W, "gain": gain}
         self.refresh()

@@ -389,7 +389,7 @@ PIXELS = spikes(B, 2, 3, 3)
     (lambda: Layer(Dense(W), neuron(), SLTT(), skips={"S.1": (Dense(W), 0)}), "skips: got the name 'S.1', expected one other than W, V, b, B and without a dot"),
     (lambda: Layer(Dense(W), neuron(), SLTT(), skips={"V": (Dense(W), 0)}), "skips: got the name 'V', expected one other than W, V, b, B and without a dot"),
     (lambda: Layer(Dense(W), neuron(), SLTT()).step(np.zeros((B, H))), r"x: got 4 inputs, expected 5 \(W has shape \(4, 5\)\)"),
-], ids=str)
+])
 def test_layer_refuses_what_does_not_fit_in_one_line(make, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         make()

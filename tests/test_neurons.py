@@ -160,7 +160,7 @@ def test_slope_is_detached_by_default():
     np.testing.assert_array_equal(neuron.slope(u, *neuron.fire(u)), neuron.slope(u, *neuron.fire(u), False))
 
 
-@pytest.mark.parametrize("neuron", [*(lif(gamma=np.float64(0.7), theta=np.float64(0.6), reset=reset) for reset in RESETS), Leaky(np.float64(0.9))], ids=str)
+@pytest.mark.parametrize("neuron", [*(lif(gamma=np.float64(0.7), theta=np.float64(0.6), reset=reset) for reset in RESETS), Leaky(np.float64(0.9))])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_neuron_keeps_the_dtype_of_its_potential(neuron, dtype):
     u = np.random.default_rng(0).normal(0.6, 0.5, (3, 7)).astype(dtype)

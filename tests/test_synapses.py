@@ -172,7 +172,7 @@ def test_bias_keeps_float32():
     (lambda: conv(padding=-1), "padding: got -1, expected a whole number of at least 0"),
     (lambda: conv().forward(random(3, 5, 6, 6)), "x: got an image of 5 x 6 x 6, expected 2 channels of at least 1 x 1"),
     (lambda: conv(3, 1, 0).forward(random(3, 2, 2, 6)), "x: got an image of 2 x 2 x 6, expected 2 channels of at least 3 x 3"),
-], ids=str)
+])
 def test_synapse_refuses_what_does_not_fit_in_one_line(call, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         call()

@@ -19,7 +19,8 @@ def add(commands):
     parser.set_defaults(main=chapters)
     about = "Draw the figures of the chapters anew."
     parser = add_command(commands, "figures", "draw the figures of the chapters", about, "figures ch06 --format pdf --out slides")
-    parser.add_argument("name", nargs="*", metavar="NAME", help="chapters, or figures as the files figures/*.svg are called, such as ch06 or ch06_cloud (default: all)")
+    which = "chapters, or figures by the names of the files figures/*.svg, such as ch06 or ch06_cloud (default: all)"
+    parser.add_argument("name", nargs="*", metavar="NAME", help=which)
     parser.add_argument("--format", choices=KINDS, default="svg", help="kind of file; pdf and png are for slides (default: svg)")
     kept = "where the committed ones are, of pdf and png runs/figures"
     parser.add_argument("--out", type=folder, metavar="DIR", help=f"folder that they go to (default: {kept})")
