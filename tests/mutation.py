@@ -49,7 +49,7 @@ MODULES = {  # module -> its tests
     "oracle/contract": "test_check test_oracle",
     "oracle/cases": "test_oracle",
     "oracle/slips": "test_verdict",
-    "oracle/answers": "test_verdict test_check",
+    "oracle/answers": "test_answers test_verdict test_check",
     "oracle/judgement": "test_verdict",
 }
 
