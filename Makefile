@@ -31,6 +31,7 @@ lowest:
 
 extras: $(VENV)/installed
 	$(RUN) -m pip install -qq --disable-pip-version-check -e ".[bench,aedat,dask,site,dev]"
+	$(RUN) -m ruff check .
 	$(RUN) -m pytest -m torch
 	$(RUN) -m pytest tests/test_recorded.py tests/test_recorded_properties.py tests/test_recordings.py tests/test_fuzz.py tests/test_malformed.py tests/test_networks.py
 	$(RUN) -m pytest tests/test_sweep.py -k "dask or scheduler"
