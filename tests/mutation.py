@@ -49,8 +49,8 @@ MODULES = {  # module -> its tests
     "oracle/contract": "test_check test_oracle",
     "oracle/cases": "test_oracle",
     "oracle/slips": "test_verdict",
-    "oracle/answers": "test_answers test_verdict test_check",
-    "oracle/judgement": "test_verdict",
+    "oracle/answers": "test_judged test_verdict test_check",
+    "oracle/judgement": "test_judged test_verdict",
 }
 
 
