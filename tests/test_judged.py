@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stllr_ref import __main__ as cli
 from stllr_ref import oracle
 from stllr_ref.oracle import judgement, verdict
 from stllr_ref.oracle.answers import one_line
@@ -42,6 +43,17 @@ def test_the_slips_that_leave_least_unexplained_are_the_likely_ones(monkeypatch)
     outcome = verdict(case, found)
     assert outcome.slips == ("batch mean",)
     assert outcome.cause == "likely batch mean, and something else besides (it does not explain db)"
+
+
+@pytest.mark.parametrize("call, trace", [(1, "code"), (2, "paper"), (3, "code")])
+def test_an_interrupt_names_the_case_that_the_function_was_asked(call, trace, monkeypatch, tmp_path, capsys):
+    """The third time it is asked the first case again."""
+    monkeypatch.chdir(tmp_path)
+    stop = f"def answer(case, calls=[]):\n    calls.append(case)\n    if len(calls) == {call}: raise KeyboardInterrupt\n"
+    (tmp_path / "mine.py").write_text("from stllr_ref import oracle\n" + stop + "    return {'u': oracle.expected(case)['u']}\n")
+    assert cli.main(["check", "mine.py:answer", "--layer", "dense", "--reset", "soft", "--psi", "triangle"]) == 130
+    said = f"the function was working on --layer dense --reset soft --psi triangle --post-trace {trace}"
+    assert capsys.readouterr().err == f"stllr_ref: interrupted; {said}\n"
 
 
 @pytest.mark.parametrize("right, rounded", [(1.2336, True), (1.2344, True), (1.2354, False), (1.2332, False)])

@@ -736,7 +736,16 @@ def test_a_function_that_fails_when_asked_again_is_rejected(dense):
         return plain_stllr.answer(case)
 
     (outcome,) = judge(once, [dense])
-    assert not outcome.accepted and outcome.cause == KEPT
+    assert not outcome.accepted and outcome.cause.startswith("asked the same case again: the function raised RuntimeError: the graph was freed (at ")
+
+
+def test_a_wrong_answer_to_a_case_that_overflows_with_another_setting_gets_a_verdict():
+    fields = {"delta": 3e307 * np.ones((12, 3, 5)), "alpha_post": 0.0, "psi": "fast_sigmoid"}
+    case = {**oracle.case(), **fields}
+    right = oracle.expected(case)
+    with pytest.raises(ValueError, match="overflows"):
+        oracle.expected({**case, "psi": "triangle"})
+    assert verdict(case, {"u": 1.37 * right["u"] + 0.1}).cause == UNKNOWN
 
 
 def test_a_function_that_makes_numpy_raise_does_not_make_the_verdict_raise(dense, right):

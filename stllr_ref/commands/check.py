@@ -136,10 +136,11 @@ def _judge(function, given):
             made = tqdm(made, unit="case", leave=False)
 
     def told():
-        """Yield the cases, noting which was asked last."""
+        """Yield the cases, noting which was asked last; `judge` asks the first again when there are no more."""
         for settings, case in zip(cases, made):
             asked.append(settings)
             yield case
+        asked.append(cases[0])
 
     try:
         return cases, judge(function, told())

@@ -81,7 +81,7 @@ def judge(function, cases):
     if out and out[0].accepted:
         again = _asked(function, first)
         if not again.accepted:
-            out[0] = again._replace(cause=KEPT, slips=())
+            out[0] = again._replace(cause=f"asked the same case again: {again.cause}" if again.found is None else KEPT, slips=())
     return out
 
 
@@ -215,7 +215,14 @@ def _setting(case, found, tolerance):
     """Return in words which settings of the case, one at another value, would make everything right that was found, or ""."""
     others = [("psi", name) for name in PSIS if name != case["psi"]]
     others += [("lam_pre", case["gamma"]), ("lam_post", case["gamma"]), ("theta", 1.0)]
-    fits = [f"{name} were {value}" for name, value in others if not _left(found, expected({**case, name: value}), tolerance)]
+    fits = []
+    for name, value in others:
+        try:
+            answer = expected({**case, name: value})
+        except ValueError:  # with that value its numbers overflow
+            continue
+        if not _left(found, answer, tolerance):
+            fits.append(f"{name} were {value}")
     return f"right if {' or if '.join(fits)}" if fits else ""
 
 
