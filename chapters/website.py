@@ -186,14 +186,20 @@ def _folded(cells, draw):
             (answer or pieces).append(code)  # in sight until there is something to fold
             (pieces if answer is None else answer).extend(outputs)
             continue
-        if answer is not None:
+        if answer:
             end = match.start() if (match := SECTION.search(text)) else len(text)
-            inside = "\n".join([*answer, _markdown(text[:end])])
-            pieces.append(f"<details><summary>Decide first; then open</summary>\n{inside}\n</details>")
+            pieces.append(_hidden([*answer, _markdown(text[:end])]))
             text = text[end:]
         pieces.append(_markdown(text))
-        answer = [] if "".join(SECTION.findall(text)[-1:]).startswith("Predict") else None
-    return pieces
+        if answer or SECTION.search(text):  # words between a prediction and its code are part of the question
+            answer = [] if "".join(SECTION.findall(text)[-1:]).startswith("Predict") else None
+    return [*pieces, _hidden(answer)] if answer else pieces
+
+
+def _hidden(answer):
+    """Return pieces of HTML as one that has to be opened."""
+    inside = "\n".join(answer)
+    return f"<details><summary>Decide first; then open</summary>\n{inside}\n</details>"
 
 
 def _output(output, draw):

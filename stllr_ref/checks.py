@@ -15,13 +15,14 @@ class NotFinite(ValueError):
 class TooLarge(ValueError):
     """What a rule would have to remember is more than LARGEST."""
 
+
 def number(name, value, low=-np.inf, high=np.inf):
     """Return value as a Python float, refused unless it is one finite number with low <= value <= high.
 
     A Python float keeps float32 arrays in float32; a NumPy float64 scalar would lift them (NumPy 2).
     """
     try:
-        if isinstance(value, (str, bytes, complex)):
+        if np.ndim(value) or np.asarray(value).dtype.kind not in "biufO":  # no text, complex number or time; Fractions are objects
             raise TypeError
         out = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -221,6 +221,8 @@ def _check_fit(run, rng, last, epochs, batch, checkpoint, online):
         checks.whole(name, value, 1)
     if not isinstance(checkpoint, (Checkpoint, type(None))):
         raise ValueError(f"checkpoint: got {type(checkpoint).__name__}, expected a Checkpoint")
+    if not callable(run):
+        raise ValueError(f"run: got {type(run).__name__}, expected a function such as network.run")
     if online and not any(p.name == "online" or p.kind is p.VAR_KEYWORD for p in inspect.signature(run).parameters.values()):
         name = f"{run.__module__}.{run.__qualname__}" if hasattr(run, "__qualname__") else repr(run)
         raise ValueError(f"online: got True with {name}, which takes no step within a sequence, expected it with stllr_ref.network.run")

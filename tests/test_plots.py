@@ -1,5 +1,6 @@
 """The figure of a study: every panel, mean and deviation of its seeds, each label once, and no two lines that look alike."""
 
+import re
 from collections import Counter
 from itertools import combinations
 
@@ -168,10 +169,20 @@ def test_the_last_bit_of_a_layout_does_not_show_in_the_bytes(tmp_path):
     """Matplotlib names a clip path by a hash of its numbers; the layout solver's last bit changes from draw to draw."""
     saved, raw = [], []
     for number, left in enumerate((0.1, 0.1 + 1e-16)):
-        figure = plots.plt.figure(figsize=(2, 2))
+        figure = plots.plt.figure(figsize=(2, 2), layout="none")  # whatever style another test has left
         figure.add_axes([left, 0.1, 0.8, 0.8]).plot([0, 1])
         figure.savefig(tmp_path / f"raw-{number}.svg", metadata={"Date": None})
         plots.save(figure, tmp_path / f"{number}.svg")
         raw.append((tmp_path / f"raw-{number}.svg").read_bytes())
         saved.append((tmp_path / f"{number}.svg").read_bytes())
     assert raw[0] != raw[1] and saved[0] == saved[1] and b"clip-path" in saved[0]
+
+
+def test_each_panel_keeps_a_clip_path_of_its_own(tmp_path):
+    figure, axes = plots.plt.subplots(1, 2, layout="none")
+    for ax in axes:
+        ax.plot([0, 1])
+    plots.save(figure, tmp_path / "two.svg")
+    text = (tmp_path / "two.svg").read_text()
+    made, used = re.findall(r'<clipPath id="(\w+)"', text), re.findall(r"url\(#(\w+)\)", text)
+    assert sorted(made) == ["clip0", "clip1"] and set(used) == set(made)

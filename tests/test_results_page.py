@@ -77,9 +77,9 @@ QUOTED = [  # study, row, as quoted
         )
         for a, said in zip(("-1.0", "0.0", "1.0"), three)
     ),
-    ("shape", speech(psi="fast_sigmoid", lam_pre="0.5", alpha_post="-1.0"), "69.0 ± 1.9"),
+    ("shape", speech(psi="arctan", lam_pre="0.5", alpha_post="-1.0"), "67.8 ± 5.2"),
     ("shape", speech(psi="triangle", lam_pre="0.5", alpha_post="-1.0"), "72.6 ± 4.3"),
-    ("shape", speech(psi="fast_sigmoid", lam_pre="0.5", alpha_post="0.0"), "92.2 ± 1.1"),
+    ("shape", speech(psi="arctan", lam_pre="0.5", alpha_post="0.0"), "92.5 ± 2.0"),
     ("shape", speech(psi="triangle", lam_pre="0.5", alpha_post="0.0"), "93.1 ± 0.3"),
     ("terms", digits("sltt"), "86.5 ± 1.7"),
     ("terms", digits("ottt"), "91.5 ± 0.7"),
@@ -128,6 +128,28 @@ def test_a_quoted_number_is_that_of_its_csv(study, where, said):
     assert f"{np.mean(found):.{places}f} ± {np.std(found, ddof=1):.{places}f}" == said
     section = next(part for part in PAGE.split("\n## ") if f"{study}.csv" in part.split("\n")[0])
     assert said in section.replace("\n", " ")
+
+
+def test_on_speech_the_sign_does_what_the_page_says_in_words():
+    psis, short = ("triangle", "fast_sigmoid", "sigmoid", "arctan"), {}
+    for psi in psis:
+        for lam in ("0.5", "0.8", "0.95"):
+            low, none, high = (np.mean(scores("shape", **speech(psi=psi, lam_pre=lam, alpha_post=a))) for a in ("-1.0", "0.0", "1.0"))
+            assert low < min(none, high) and abs(none - high) < 2
+            short[psi, lam] = max(none, high) - low
+    assert all((18 < gap < 26) if lam == "0.5" else gap < 5 for (_, lam), gap in short.items())
+    lowest = {psi: np.mean(scores("shape", **speech(psi=psi, lam_pre="0.5", alpha_post="-1.0"))) for psi in psis}
+    assert min(lowest, key=lowest.get) == "arctan" and max(lowest, key=lowest.get) == "triangle"
+
+
+def test_online_updates_are_level_with_bptt_at_its_best_rate():
+    for task in ("digits", "speech"):
+        rates = {lr: scores("rate", task=task, rule="bptt", lr=lr) for lr in ("0.008", "0.016")}  # validation, seeds 0 to 2
+        with open(RESULTS / "online.csv", newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if (row["task"], row["update"], row["lr"]) == (task, "online", "0.001") and row["seed"] in "012"]
+        online = [100 * float(row["validation"]) for row in rows]
+        best = max(rates.values(), key=np.mean)
+        assert len(online) == len(best) == 3 and abs(np.mean(online) - np.mean(best)) < max(np.std(online, ddof=1), np.std(best, ddof=1))
 
 
 def test_every_mean_and_deviation_of_the_page_is_one_of_those():

@@ -118,6 +118,13 @@ def test_what_answers_a_prediction_is_folded_up_to_the_next_heading():
     assert all(word in after for word in ("Next", "third", ">three<", "The end"))
 
 
+def test_an_answer_at_the_end_and_after_further_words_is_folded():
+    md, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    cells = [md("### Predict, then run\n\nWhich?"), md("Think of the leak."), code("go()", outputs=[nbformat.v4.new_output("stream", text="answer")])]
+    seen, folded, after = re.split(r"<details>|</details>", "\n".join(website._folded(cells, None)))
+    assert "Think of the leak." in seen and "answer" in folded and "answer" not in seen and not after.strip()
+
+
 def test_every_prediction_of_a_chapter_is_folded(site):
     for path in website.chapters():
         headings = [re.findall(r"^##+ (.+)$", cell.source, re.MULTILINE) for cell in website._read(path).cells if cell.cell_type == "markdown"]

@@ -5,7 +5,8 @@ import sys
 import tempfile
 import textwrap
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count as count_from
 from pathlib import Path
 
 from stllr_ref.experiments import sweep
@@ -96,30 +97,72 @@ def results_folder(out, name, resume=False, again=None):
     Refused where it cannot be written or holds anything already, which results might replace; with resume, where it holds no run
     to go on with.  An interrupt says what it leaves behind, and again(folder), the command that goes on from there.
     """
-    place = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    made = [path for path in (place, *place.parents) if not path.exists()]
-    if not made and not place.is_dir():
-        raise ValueError(f"--out: got {place}, a file, expected a folder")
-    if resume and not (place / TRIALS).exists():
-        raise ValueError(f"--resume: got {place}, which holds no run, expected the folder of one")
+    wanted = out or Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    fresh, made = not (out and out.exists()), [path for path in wanted.parents if not path.exists()]
+    if resume and not (wanted / TRIALS).exists():
+        raise ValueError(f"--resume: got {wanted}, which holds no run, expected the folder of one")
+    place = _made(wanted, own=out is None)
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place) as probe:  # a folder that is there may still refuse files, or be full
+        _check_room(place)
+        if not resume:
+            _check_empty(place)
+        yield from _watched(place, resume, again)
+    finally:
+        with suppress(OSError):  # somebody has taken the folder away
+            for path in (*[place] * fresh, *made):
+                if not any(path.iterdir()):
+                    path.rmdir()
+
+
+def _watched(place, resume, again):
+    """Yield a folder; where the work in it ends early, take away a file of trials without a trial, and say what is left of an interrupt."""
+    try:
+        yield place
+    except BaseException as stop:
+        empty = not resume and _cleared(place)
+        if isinstance(stop, KeyboardInterrupt):
+            left = f"what was finished is in {place}" + (f"; to go on: {again(place)}" if again else "")
+            raise KeyboardInterrupt("nothing was finished" if empty else left) from None
+        raise
+
+
+def _made(folder, own):
+    """Return a folder, made if it is not there; one of our own is new: two runs may begin in the same second."""
+    number = count_from(2)
+    place = folder
+    while True:
+        try:
+            place.mkdir(parents=True, exist_ok=not own)
+            return place
+        except FileExistsError:
+            if not own:
+                raise ValueError(f"--out: got {place}, a file, expected a folder") from None
+            place = folder.with_name(f"{folder.name}-{next(number)}")
+        except OSError as bad:
+            raise ValueError(f"--out: got {place} ({bad.strerror}), expected a folder that can be written") from None
+
+
+def _check_room(place):
+    """Refuse a folder that takes no files, or that is full."""
+    try:
+        with tempfile.TemporaryFile(dir=place) as probe:
             probe.write(bytes(PROBE))
     except OSError as bad:
         raise ValueError(f"--out: got {place} ({bad.strerror}), expected a folder that can be written") from None
-    if not resume and (place / "result.json").exists():
-        raise ValueError(f"--out: got {place}, which holds results, expected a new folder or an empty one")
-    if not resume and (place / TRIALS).exists():
-        raise ValueError(f"--out: got {place}, which holds an unfinished run, expected --resume, a new folder or an empty one")
-    if not resume and any(place.iterdir()):
-        raise ValueError(f"--out: got {place}, which holds files, expected a new folder or an empty one")
-    try:
-        yield place
-    except KeyboardInterrupt:
-        left = f"what was finished is in {place}" + (f"; to go on: {again(place)}" if again else "")
-        raise KeyboardInterrupt(left if any(place.iterdir()) else "nothing was finished") from None
-    finally:
-        for path in made:
-            if not any(path.iterdir()):
-                path.rmdir()
+
+
+def _check_empty(place):
+    """Refuse a folder that holds anything, which results might replace."""
+    held = {"result.json": "results, expected", TRIALS: "an unfinished run, expected --resume,"}
+    found = [words for name, words in held.items() if (place / name).exists()] or ["files, expected"] * any(place.iterdir())
+    if found:
+        raise ValueError(f"--out: got {place}, which holds {found[0]} a new folder or an empty one")
+
+
+def _cleared(place):
+    """Take away a file of trials in which there is none; return whether the folder is empty."""
+    if not place.is_dir():
+        return True
+    if [path.name for path in place.iterdir()] == [TRIALS] and (place / TRIALS).read_bytes().count(b"\n") < 2:
+        (place / TRIALS).unlink()
+    return not any(place.iterdir())

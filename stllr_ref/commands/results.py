@@ -22,6 +22,8 @@ def results(args):
     """Run the trials of every claim that DIR does not have yet, write RESULTS.md and print its verdicts; return the exit code."""
     if args.seeds < 2:
         raise ValueError(f"--seeds: got {args.seeds}, expected at least 2: a difference needs its error")
+    if not args.file.absolute().parent.is_dir():  # half an hour before it is written
+        raise ValueError(f"--file: got {args.file}, expected a file in a folder that is there")
     where, cells = pool(args), claims.cells(args.seeds)
     about = {"results": [vars(settings) for settings, seed in cells if seed == 0], "seeds": args.seeds, "versions": report.versions()}
     with results_folder(args.out, "results", args.resume, lambda place: f"the same with --out={place} --resume") as place:

@@ -160,7 +160,7 @@ def _again(args, place):
 def _about(args, rows, sets):
     """Return what a run is, as far as numbers depend on it: --resume compares it with that of the folder."""
     given = {name: getattr(args, name) for name in ("task", "set", "published", "seeds", "threads")}
-    source = {"data": args.data and str(args.data.resolve()), "samples": [len(part[1]) for part in sets if part is not None]}
+    source = {"data": str(args.data.resolve()) if args.data else "embedded", "samples": [len(part[1]) for part in sets if part is not None]}
     rules = {"rules": [s.rule for s in rows], "alpha_post": [s.alpha_post for s in rows]}
     return {**given, **source, **rules, "settings": [vars(s) for s in rows], "versions": report.versions()}
 
@@ -211,14 +211,10 @@ def _train(args, say):
 
         write()  # what a killed run had no time for
         work = partial(_trial, task.trial, source, sets if where is sweep.HERE else None, rows, place.resolve())
-        try:
-            sweep.run(work, cells, file, where, done, args.threads, say)
-        finally:
-            if not (args.resume or file.lines or any(place.glob("checkpoint-*"))):
-                file.path.unlink()
-    table, refused = _table(rows, args.seeds, results)
-    if not table:
-        raise ValueError("; ".join(f"{rule}: got a rule that remembers too much ({why})" for rule, why in refused.items()))
+        sweep.run(work, cells, file, where, done, args.threads, say)
+        table, refused = _table(rows, args.seeds, results)
+        if not table:
+            raise ValueError("; ".join(f"{rule}: got a rule that remembers too much ({why})" for rule, why in refused.items()))
     return table, refused, place
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from stllr_ref.oracle import answers
 from stllr_ref.oracle.cases import expected
 from stllr_ref.oracle.contract import PSIS, QUANTITIES, SEQUENCES, TOLERANCE, checked
-from stllr_ref.oracle.slips import CAUSES, shift, slipped
+from stllr_ref.oracle.slips import CAUSES, fire, learn, shift, slipped
 from stllr_ref.surrogates import psi_of
 
 UNKNOWN, SINGLE, ROUNDED = "cause not recognised", "computed in single precision?", "rounded to few digits?"
@@ -215,14 +215,8 @@ def _setting(case, found, tolerance):
     """Return in words which settings of the case, one at another value, would make everything right that was found, or ""."""
     others = [("psi", name) for name in PSIS if name != case["psi"]]
     others += [("lam_pre", case["gamma"]), ("lam_post", case["gamma"]), ("theta", 1.0)]
-    fits = []
-    for name, value in others:
-        try:
-            answer = expected({**case, name: value})
-        except ValueError:  # with that value its numbers overflow
-            continue
-        if not _left(found, answer, tolerance):
-            fits.append(f"{name} were {value}")
+    changed = [(f"{name} were {value}", {**case, name: value}) for name, value in others]
+    fits = [words for words, other in changed if not _left(found, learn(other, *fire(other, other["reset"])), tolerance)]
     return f"right if {' or if '.join(fits)}" if fits else ""
 
 
