@@ -56,6 +56,20 @@ def test_an_interrupt_names_the_case_that_the_function_was_asked(call, trace, mo
     assert capsys.readouterr().err == f"stllr_ref: interrupted; {said}\n"
 
 
+def test_of_accepted_arrays_the_one_nearest_to_its_tolerance_is_told():
+    case = oracle.case()
+    right = oracle.expected(case)
+    outcome = verdict(case, {"u": right["u"], "dW": (right["dW"] * (1 + 4e-4)).astype(np.float32)})
+    assert outcome.accepted and outcome.single == ("dW",) and outcome.tolerance == 5e-4 and 3e-4 < outcome.error < 5e-4
+
+
+@pytest.mark.parametrize("kind, single", [(np.int32, ()), (np.uint8, ()), (bool, ()), (np.float32, ("y",)), (np.float64, ())])
+def test_whole_numbers_of_few_bytes_are_not_single_precision(kind, single):
+    case = oracle.case()
+    outcome = verdict(case, {"y": oracle.expected(case)["y"].astype(kind)})
+    assert outcome.accepted and outcome.single == single
+
+
 @pytest.mark.parametrize("right, rounded", [(1.2336, True), (1.2344, True), (1.2354, False), (1.2332, False)])
 def test_a_number_is_rounded_where_it_is_within_half_a_unit_of_its_last_digit(right, rounded):
     assert judgement._rounded(np.array([1.234, 2.0]), np.array([right, 2.0])) == rounded
