@@ -165,11 +165,19 @@ def test_no_two_lines_of_a_study_look_alike_and_bptt_is_black(name):
     assert set(legend(figure)) == {line for by in panels.values() for line in by if line}
 
 
+@pytest.fixture
+def plain():
+    """Draw as Matplotlib does by itself, whatever style another test has left."""
+    with matplotlib.rc_context({"figure.constrained_layout.use": False}):
+        yield
+
+
+@pytest.mark.usefixtures("plain")
 def test_the_last_bit_of_a_layout_does_not_show_in_the_bytes(tmp_path):
     """Matplotlib names a clip path by a hash of its numbers; the layout solver's last bit changes from draw to draw."""
     saved, raw = [], []
     for number, left in enumerate((0.1, 0.1 + 1e-16)):
-        figure = plots.plt.figure(figsize=(2, 2), layout="none")  # whatever style another test has left
+        figure = plots.plt.figure(figsize=(2, 2))
         figure.add_axes([left, 0.1, 0.8, 0.8]).plot([0, 1])
         figure.savefig(tmp_path / f"raw-{number}.svg", metadata={"Date": None})
         plots.save(figure, tmp_path / f"{number}.svg")
@@ -178,8 +186,9 @@ def test_the_last_bit_of_a_layout_does_not_show_in_the_bytes(tmp_path):
     assert raw[0] != raw[1] and saved[0] == saved[1] and b"clip-path" in saved[0]
 
 
+@pytest.mark.usefixtures("plain")
 def test_each_panel_keeps_a_clip_path_of_its_own(tmp_path):
-    figure, axes = plots.plt.subplots(1, 2, layout="none")
+    figure, axes = plots.plt.subplots(1, 2)
     for ax in axes:
         ax.plot([0, 1])
     plots.save(figure, tmp_path / "two.svg")
