@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from stllr_ref.commands import arguments
+from stllr_ref import __main__ as cli
+from stllr_ref.commands import arguments, results
 from stllr_ref.commands.arguments import TRIALS, results_folder
 
 HEADER, TRIAL = "{}\n", '{"cell": 1}\n'
@@ -105,3 +106,10 @@ def test_a_folder_that_somebody_takes_away_does_not_hide_the_reason(here):
         with results_folder(here / "new", "digits") as place:
             shutil.rmtree(place)
             raise ValueError("the real reason")
+
+
+def test_a_page_of_results_that_has_no_folder_is_refused_before_anything_runs(here, capsys, monkeypatch):
+    monkeypatch.setattr(results.sweep, "run", None)
+    assert cli.main(["results", "--file", str(here / "nowhere" / "R.md")]) == 2
+    assert capsys.readouterr().err == f"stllr_ref: --file: got {here}/nowhere/R.md, expected a file in a folder that is there\n"
+    assert names(here) == []

@@ -545,3 +545,9 @@ def test_a_run_of_ones_own_that_returns_an_unknown_name_is_no_divergence():
     net = Network([Layer(Dense(np.ones((2, 3))), Leaky(0), SLTT())])
     with pytest.raises(ValueError, match=r"^[^:]*: got .*9\.W.*, expected .*$"):
         training.fit(net, (x, y), last=2, epochs=1, batch=2, lr=0.1, rng=np.random.default_rng(0), run=run)
+
+
+@pytest.mark.parametrize("online", [False, True])
+def test_what_is_no_algorithm_is_refused_in_one_line(online):
+    with pytest.raises(ValueError, match="^run: got int, expected a function such as network.run$"):
+        fit(build(), run=7, online=online)
